@@ -1,0 +1,82 @@
+//! Safetensors files: named tensors behind a checked header (github.com/huggingface/safetensors).
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+use candle_core::{Device, Tensor};
+
+use crate::{Error, Result, files};
+
+/// All tensors of a file, as they are stored.
+///
+/// # Errors
+/// When it cannot be read or is no whole safetensors file.
+pub fn load(path: &Path) -> Result<HashMap<String, Tensor>> {
+    let bytes = fs::read(path).map_err(|why| Error::file(("open", "打开"), path, &why))?;
+    candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|why| {
+        let (name, why) = (path.display(), first_line(&why));
+        Error::new(
+            format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
+            format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
+        )
+    })
+}
+
+/// Writes tensors to a file, in the order of their names, whole or not at all.
+///
+/// # Errors
+/// When the folder cannot be written or the disk is full.
+pub fn save(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let bytes = safetensors::serialize(tensors, None).map_err(|why| {
+        Error::new(
+            format!("Could not save “{}”: {why}; the tensors cannot be stored.", path.display()),
+            format!("无法保存“{}”：{why}；张量无法存储。", path.display()),
+        )
+    })?;
+    files::write_whole(path, &bytes)
+}
+
+/// With RUST_BACKTRACE set the lines after the first are a backtrace.
+fn first_line(why: &candle_core::Error) -> String {
+    why.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_come_back_as_they_were() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("a.safetensors");
+        let tensor = Tensor::new(&[[1_i64, 2], [3, 4]], &Device::Cpu).expect("tensor");
+        let transposed = tensor.t().expect("transposed");
+        save(&path, &BTreeMap::from([("t".to_owned(), transposed)])).expect("save");
+        let loaded = load(&path).expect("load");
+        assert_eq!(loaded["t"].to_vec2::<i64>().expect("values"), [[1, 3], [2, 4]]);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_with_a_sentence() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("a.safetensors");
+        let tensor = Tensor::zeros((3, 5), candle_core::DType::F32, &Device::Cpu).expect("tensor");
+        save(&path, &BTreeMap::from([("t".to_owned(), tensor)])).expect("save");
+        let good = fs::read(&path).expect("read");
+        for cut in 0..good.len() {
+            files::write_whole(&path, &good[..cut]).expect("write");
+            let error = load(&path).expect_err("cut short").to_string();
+            assert!(error.contains("save it again") && error.lines().count() == 1, "{error}");
+        }
+        for at in 0..good.len().min(100) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            files::write_whole(&path, &bad).expect("write");
+            let _ = load(&path); // May be another valid file; must not panic.
+        }
+        assert!(load(dir.path()).expect_err("a folder").to_string().starts_with("Could not open"));
+    }
+}
