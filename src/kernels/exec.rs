@@ -1,0 +1,77 @@
+//! Where a kernel runs: with which instructions, on which threads.
+
+use super::{Level, Pool};
+
+/// The instructions and the threads of a kernel call. No result depends on the number of threads.
+#[derive(Clone, Copy)]
+pub struct Exec<'a> {
+    pub level: Level,
+    pub pool: &'a Pool,
+}
+
+impl Exec<'static> {
+    /// The widest instructions and the threads of the process.
+    pub fn current() -> Self {
+        Self { level: Level::current(), pool: Pool::global() }
+    }
+}
+
+/// Defines a function that enters the generic kernel `$body` with the vector type of `$exec.level`.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $vis:vis unsafe fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        #[inline]
+        $vis unsafe fn $name(level: $crate::kernels::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma,f16c")]
+                #[allow(clippy::too_many_arguments)]
+                unsafe fn avx2($($arg: $ty),*) {
+                    // SAFETY: the caller's promise, passed on; the processor has the instructions.
+                    unsafe { $body::<$crate::kernels::vector::Avx2>($($arg),*) }
+                }
+                if level == $crate::kernels::Level::Avx2 {
+                    // SAFETY: a `Level` in use is present; the rest is the caller's promise.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            let _ = level;
+            // SAFETY: the caller's promise, passed on.
+            unsafe { $body::<$crate::kernels::vector::Portable>($($arg),*) }
+        }
+    };
+}
+pub(crate) use vectorised;
+
+/// A buffer that the tasks of a parallel region write to, each its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T, usize);
+
+// SAFETY: only hands out parts through `part`, whose caller promises that they do not overlap.
+#[allow(unsafe_code)]
+unsafe impl<T: Send> Sync for Shared<T> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl<T: Send> Send for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(buffer: &mut [T]) -> Self {
+        Self(buffer.as_mut_ptr(), buffer.len())
+    }
+
+    /// # Safety
+    /// No two parts handed out at the same time may overlap, and the buffer must outlive them.
+    #[allow(unsafe_code, clippy::mut_from_ref)]
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(start.checked_add(len).is_some_and(|end| end <= self.1), "part of a shared buffer out of range");
+        // SAFETY: inside the buffer; disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+
+    /// The address of `start`, from which `len` elements are inside the buffer.
+    pub(crate) fn pointer(&self, start: usize, len: usize) -> *mut T {
+        assert!(start.checked_add(len).is_some_and(|end| end <= self.1), "part of a shared buffer out of range");
+        self.0.wrapping_add(start)
+    }
+}

@@ -1,0 +1,28 @@
+//! CPU kernels, chosen at run time for the processor: the thread pool that runs them, quantised
+//! matrices, attention and the small row operations of a transformer.
+//!
+//! Nothing here knows a network. The value of every output element depends only on its own inputs:
+//! never on the number of threads, on how many tokens are processed together, or on which task of a
+//! parallel region computed it. Exact prefix reuse and reproducible text rest on that.
+
+pub mod arena;
+pub mod attention;
+pub mod autograd;
+pub mod buffer;
+pub mod conv;
+pub mod elementwise;
+pub mod exec;
+pub mod gemm;
+mod lanes;
+pub mod level;
+pub mod matrix;
+pub mod optim;
+pub mod pool;
+pub mod rows;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod vector;
+
+pub use exec::Exec;
+pub use level::Level;
+pub use pool::Pool;

@@ -1,0 +1,267 @@
+//! Eight `f32` lanes at a time, written once and compiled for each instruction set.
+//!
+//! A kernel is a function generic over [`Vector`]; [`vectorised!`](crate::kernels::vectorised) makes the copy for
+//! every [`Level`](crate::kernels::level::Level) and picks one at run time. The portable lanes are plain arrays that
+//! the compiler turns into whatever the baseline has (NEON on aarch64, SSE2 on x86-64).
+#![allow(unsafe_code)]
+
+/// Lanes in every [`Vector`].
+pub(crate) const LANES: usize = 8;
+
+/// Eight lanes of `f32`.
+///
+/// # Safety
+/// The functions of an implementation may only run on a processor that has its instructions; kernels see to that by
+/// being entered through `vectorised!` alone.
+#[allow(dead_code)]
+pub(crate) unsafe trait Vector: Copy {
+    fn splat(value: f32) -> Self;
+    /// # Safety
+    /// Eight floats must be readable at `from`.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// Eight floats must be writable at `to`.
+    unsafe fn store(self, to: *mut f32);
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn div(self, other: Self) -> Self;
+    fn max(self, other: Self) -> Self;
+    fn min(self, other: Self) -> Self;
+    fn sqrt(self) -> Self;
+    fn round(self) -> Self;
+    /// `self × factor + term`, rounded once where the processor can.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// Lane by lane: `positive` where `self > 0`, else `otherwise`.
+    fn select_positive(self, positive: Self, otherwise: Self) -> Self;
+    /// `2^self` for whole numbers in −126 ..= 127.
+    fn power_of_two(self) -> Self;
+    /// Swaps rows and columns of an 8 × 8 block.
+    fn transpose(block: [Self; 8]) -> [Self; 8];
+
+    fn zero() -> Self {
+        Self::splat(0.0)
+    }
+
+    /// The sum of the lanes, pairwise.
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let l = self.to_array();
+        ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+    }
+
+    /// The largest lane.
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        self.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        // SAFETY: the array holds eight floats.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        lanes
+    }
+
+    /// The first lanes of `from`, the others `fill`.
+    #[inline(always)]
+    fn load_part(from: &[f32], fill: f32) -> Self {
+        let mut lanes = [fill; LANES];
+        for (lane, value) in lanes.iter_mut().zip(from) {
+            *lane = *value;
+        }
+        // SAFETY: the array holds eight floats.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+
+    /// As many lanes as `to` holds.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32]) {
+        for (to, lane) in to.iter_mut().zip(self.to_array()) {
+            *to = lane;
+        }
+    }
+}
+
+/// Plain arrays: correct everywhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable([f32; LANES]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+// SAFETY: uses no instruction beyond the baseline.
+unsafe impl Vector for Portable {
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for eight floats.
+        Self(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for eight floats.
+        unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) };
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        Self(self.0.map(f32::round_ties_even))
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        // Without a fused instruction `f32::mul_add` is a slow library call.
+        if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+            Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
+        } else {
+            Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + term.0[i]))
+        }
+    }
+    #[inline(always)]
+    fn select_positive(self, positive: Self, otherwise: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] > 0.0 { positive.0[i] } else { otherwise.0[i] }))
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        Self(self.0.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
+    fn transpose(block: [Self; 8]) -> [Self; 8] {
+        std::array::from_fn(|i| Self(std::array::from_fn(|j| block[j].0[i])))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::Avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Vector;
+
+    /// 256-bit registers with fused multiply-add.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256);
+
+    macro_rules! lanes {
+        ($($name:ident($($arg:ident),*) = $body:expr;)*) => {$(
+            #[inline(always)]
+            fn $name(self, $($arg: Self),*) -> Self {
+                // SAFETY: the trait's contract: only entered on processors with AVX2 and FMA.
+                Self(unsafe { $body(self.0, $($arg.0),*) })
+            }
+        )*};
+    }
+
+    // SAFETY: AVX, AVX2 and FMA instructions only, as `vectorised!` checks.
+    unsafe impl Vector for Avx2 {
+        lanes! {
+            add(other) = _mm256_add_ps;
+            sub(other) = _mm256_sub_ps;
+            mul(other) = _mm256_mul_ps;
+            div(other) = _mm256_div_ps;
+            max(other) = _mm256_max_ps;
+            min(other) = _mm256_min_ps;
+            sqrt() = _mm256_sqrt_ps;
+            round() = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>;
+            mul_add(factor, term) = _mm256_fmadd_ps;
+        }
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm256_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the caller vouches for eight floats.
+            Self(unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the caller vouches for eight floats.
+            unsafe { _mm256_storeu_ps(to, self.0) };
+        }
+        #[inline(always)]
+        fn select_positive(self, positive: Self, otherwise: Self) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe {
+                _mm256_blendv_ps(otherwise.0, positive.0, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, _mm256_setzero_ps()))
+            })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe {
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+            })
+        }
+        #[inline(always)]
+        fn transpose(block: [Self; 8]) -> [Self; 8] {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let [r0, r1, r2, r3, r4, r5, r6, r7] = block;
+                let (t0, t1) = (_mm256_unpacklo_ps(r0.0, r1.0), _mm256_unpackhi_ps(r0.0, r1.0));
+                let (t2, t3) = (_mm256_unpacklo_ps(r2.0, r3.0), _mm256_unpackhi_ps(r2.0, r3.0));
+                let (t4, t5) = (_mm256_unpacklo_ps(r4.0, r5.0), _mm256_unpackhi_ps(r4.0, r5.0));
+                let (t6, t7) = (_mm256_unpacklo_ps(r6.0, r7.0), _mm256_unpackhi_ps(r6.0, r7.0));
+                let u = [
+                    _mm256_shuffle_ps::<0x44>(t0, t2),
+                    _mm256_shuffle_ps::<0xEE>(t0, t2),
+                    _mm256_shuffle_ps::<0x44>(t1, t3),
+                    _mm256_shuffle_ps::<0xEE>(t1, t3),
+                    _mm256_shuffle_ps::<0x44>(t4, t6),
+                    _mm256_shuffle_ps::<0xEE>(t4, t6),
+                    _mm256_shuffle_ps::<0x44>(t5, t7),
+                    _mm256_shuffle_ps::<0xEE>(t5, t7),
+                ];
+                [
+                    Self(_mm256_permute2f128_ps::<0x20>(u[0], u[4])),
+                    Self(_mm256_permute2f128_ps::<0x20>(u[1], u[5])),
+                    Self(_mm256_permute2f128_ps::<0x20>(u[2], u[6])),
+                    Self(_mm256_permute2f128_ps::<0x20>(u[3], u[7])),
+                    Self(_mm256_permute2f128_ps::<0x31>(u[0], u[4])),
+                    Self(_mm256_permute2f128_ps::<0x31>(u[1], u[5])),
+                    Self(_mm256_permute2f128_ps::<0x31>(u[2], u[6])),
+                    Self(_mm256_permute2f128_ps::<0x31>(u[3], u[7])),
+                ]
+            }
+        }
+    }
+}
