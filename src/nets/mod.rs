@@ -1,0 +1,4 @@
+//! Networks. They know neither threads of the studio, nor channels, nor the window.
+
+pub mod decoder;
+pub mod sketch;
