@@ -1,0 +1,224 @@
+//! The background threads: protocol, worker loops, cancel, panic isolation. Knows nothing of the window.
+//!
+//! ```text
+//! window ── UiCommand ──▶ bounded queue a family ──▶ worker ── Event ──▶ bounded channel ──▶ window
+//!        ── cancel ─────▶ atomic flag a job             └── Progress: one value, overwritten in place
+//! ```
+//!
+//! | thread | does |
+//! | --- | --- |
+//! | `atelier-text` | opens text models and writes with them |
+//! | `atelier-count` | counts tokens for the counters, also while text is being written |
+//! | `atelier-io` | files and the library; hashes models while nothing else waits |
+//! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
+//!
+//! A job that panics ends as [`Outcome::Failed`]; its worker and the jobs behind it live on.
+
+mod count;
+mod dialogs;
+mod io;
+mod jobs;
+mod library;
+mod local;
+mod outbox;
+mod progress;
+mod protocol;
+mod text;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+pub use count::TokenCounter;
+pub use dialogs::{Dialogs, Question, SystemDialogs};
+pub use local::LocalModels;
+pub use outbox::Waker;
+pub use protocol::{Event, FileFilter, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit};
+pub use text::{OpenText, TextBackend, TextWriting};
+
+use crate::{Error, Result, catalogue};
+use count::CountQueue;
+use jobs::{Jobs, Ticket};
+use outbox::Outbox;
+use progress::ProgressCell;
+
+/// Events that may wait for the window; more hold the worker up (and join tokens into longer runs).
+const EVENT_CAPACITY: usize = 256;
+/// Commands of one family that may wait.
+const QUEUE_CAPACITY: usize = 64;
+
+/// What the engine runs on; tests put scripted parts in.
+pub struct Parts {
+    /// Opens text models.
+    pub text: Box<dyn TextBackend>,
+    /// Asks for files.
+    pub dialogs: Box<dyn Dialogs>,
+    /// Lists the bundled models and these opened ones.
+    pub list_models: fn(&[PathBuf]) -> Vec<catalogue::Model>,
+}
+
+/// The background threads. Dropping it cancels what runs, finishes the file writes that were accepted,
+/// and joins every thread.
+pub struct Engine {
+    events: Option<Receiver<Event>>,
+    lanes: Option<Lanes>,
+    count: Arc<CountQueue>,
+    jobs: Arc<Jobs>,
+    progress: Arc<ProgressCell>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The queues, one a family: what waits in one never holds up another.
+struct Lanes {
+    text: Sender<Ticket>,
+    io: Sender<Ticket>,
+    dialogs: Sender<Ticket>,
+}
+
+/// How the engine runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads that a model computes with; 0 takes as many as there are processors.
+    pub threads: usize,
+}
+
+impl Engine {
+    /// Starts the engine of this computer: its models, its dialogs.
+    ///
+    /// # Errors
+    /// As [`Self::with_parts`].
+    pub fn start(waker: Waker, settings: Settings) -> Result<Self> {
+        let threads = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let text = Box::new(LocalModels { threads });
+        Self::with_parts(waker, Parts { text, dialogs: Box::new(SystemDialogs), list_models: catalogue::list })
+    }
+
+    /// Starts the threads over these parts. `waker` is called, from any of them, when there is something new to see.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn with_parts(waker: Waker, parts: Parts) -> Result<Self> {
+        let (event_sender, events) = bounded(EVENT_CAPACITY);
+        let (text, text_queue) = bounded(QUEUE_CAPACITY);
+        let (io, io_queue) = bounded(QUEUE_CAPACITY);
+        let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
+        let (hash, hash_queue) = bounded(1);
+        let outbox = Outbox::new(event_sender, waker);
+        let jobs = Arc::new(Jobs::default());
+        let progress = Arc::new(ProgressCell::default());
+        let count = Arc::new(CountQueue::default());
+        let mut engine = Self {
+            events: Some(events),
+            lanes: Some(Lanes { text, io, dialogs }),
+            count: count.clone(),
+            jobs: jobs.clone(),
+            progress: progress.clone(),
+            threads: Vec::new(),
+        };
+
+        let worker = text::Worker::new(outbox.clone(), jobs.clone(), progress, parts.text, count.clone(), hash);
+        engine.spawn("atelier-text", move || worker.run(&text_queue))?;
+        let worker = io::Worker::new(outbox.clone(), jobs.clone(), parts.list_models);
+        engine.spawn("atelier-io", move || worker.run(&io_queue, &hash_queue))?;
+        let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
+        engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
+        engine.spawn("atelier-count", move || count.run(&outbox))?;
+        Ok(engine)
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.threads.push(spawned.map_err(|why| {
+            Error::new(
+                format!("Could not start a background thread: {why}; close other programs and start Atelier again."),
+                format!("无法启动后台线程：{why}；请关闭其他程序后重新启动 Atelier。"),
+            )
+        })?);
+        Ok(())
+    }
+
+    /// Hands a command to its worker; never waits.
+    ///
+    /// # Errors
+    /// When too many commands of its family wait already; the command is then forgotten and no event will speak of it.
+    pub fn send(&self, command: UiCommand) -> Result<()> {
+        let Some(lanes) = &self.lanes else { return Err(busy()) };
+        let lane = match &command {
+            UiCommand::CountTokens { .. } => return self.count.push(command),
+            UiCommand::OpenTextModel { .. } | UiCommand::GenerateText { .. } => &lanes.text,
+            UiCommand::PickFile { .. } | UiCommand::PickSave { .. } => &lanes.dialogs,
+            UiCommand::ReadText { .. }
+            | UiCommand::WriteFiles { .. }
+            | UiCommand::RemoveFiles { .. }
+            | UiCommand::ReadLibrary { .. }
+            | UiCommand::ListModels { .. } => &lanes.io,
+        };
+        let ticket = self.jobs.admit(command);
+        lane.try_send(ticket).map_err(|refused| {
+            self.jobs.leave(refused.into_inner().job);
+            busy()
+        })
+    }
+
+    /// Stops a job within one token, or takes it back if its turn has not come. Files that are being written are
+    /// finished.
+    pub fn cancel(&self, job: Job) {
+        self.jobs.cancel(job);
+    }
+
+    /// Stops every job, as [`Self::cancel`] does.
+    pub fn cancel_all(&self) {
+        self.jobs.cancel_all();
+    }
+
+    /// What has happened since the last call, in order; to be drained once a frame.
+    ///
+    /// At most as many events as the channel holds, so that a frame ends even while workers are faster than it.
+    pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
+        self.events.iter().flat_map(|events| events.try_iter().take(EVENT_CAPACITY))
+    }
+
+    /// How far the running text job is.
+    pub fn progress(&self) -> Option<Progress> {
+        self.progress.get()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // In this order: nothing new comes, what runs stops, workers that wait for room in the event channel are let
+        // go, and only then are the threads waited for.
+        self.lanes = None;
+        self.jobs.cancel_all();
+        self.count.close();
+        self.events = None;
+        for thread in self.threads.drain(..) {
+            // Workers catch the panics of their jobs; what is left has been logged by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn busy() -> Error {
+    Error::new(
+        "Too much is waiting to be done; let some of it finish, or cancel it, and try again.",
+        "等待处理的任务太多，请等待或取消一些后重试。",
+    )
+}
+
+/// Locks what a panicking thread may have held: every value here is whole between statements.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,170 @@
+//! What the window asks and what the engine answers.
+
+use std::path::PathBuf;
+
+use crate::{
+    Error,
+    generate::{ContextReport, TextOutcome, TextRequest, TextToken},
+};
+
+/// The number of a job; the window counts them up.
+pub type Job = u64;
+
+/// What the window asks. Cancelling is not a command: it must not wait in a queue (`Engine::cancel`).
+#[derive(Debug)]
+pub enum UiCommand {
+    /// Open a text model, and drop the one in use when this one is good.
+    OpenTextModel { job: Job, name: String, path: PathBuf },
+    /// Write.
+    GenerateText { job: Job, request: Box<TextRequest> },
+    /// How many tokens a text has for the open model: for the counters. A newer request of the same `slot` replaces one
+    /// that waits; that one ends as cancelled, and so does one that comes before any model is open.
+    CountTokens { job: Job, slot: u32, text: String },
+    /// Ask for a file to open, off the window's thread.
+    PickFile { job: Job, filter: FileFilter },
+    /// Ask where to save.
+    PickSave { job: Job, filter: FileFilter, suggested: String },
+    /// Read a text file.
+    ReadText { job: Job, path: PathBuf },
+    /// Write files, each whole or not at all, in this order; missing folders are made. Cannot be cancelled.
+    WriteFiles { job: Job, files: Vec<(PathBuf, Vec<u8>)> },
+    /// Delete files that are no longer needed; ones that are not there are passed over. Cannot be cancelled.
+    RemoveFiles { job: Job, files: Vec<PathBuf> },
+    /// List the documents kept in the library folder, newest first, as their raw bytes.
+    ReadLibrary { job: Job, folder: PathBuf },
+    /// List the models that are bundled or were opened before.
+    ListModels { job: Job, opened: Vec<PathBuf> },
+}
+
+impl UiCommand {
+    /// The job that the command starts.
+    pub fn job(&self) -> Job {
+        match self {
+            Self::OpenTextModel { job, .. }
+            | Self::GenerateText { job, .. }
+            | Self::CountTokens { job, .. }
+            | Self::PickFile { job, .. }
+            | Self::PickSave { job, .. }
+            | Self::ReadText { job, .. }
+            | Self::WriteFiles { job, .. }
+            | Self::RemoveFiles { job, .. }
+            | Self::ReadLibrary { job, .. }
+            | Self::ListModels { job, .. } => *job,
+        }
+    }
+}
+
+/// Which files a dialog offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFilter {
+    /// `.gguf`
+    TextModel,
+    /// `.md`, `.txt`
+    Text,
+}
+
+/// What the engine answers. Every job ends with exactly one [`Event::Ended`].
+#[derive(Debug)]
+pub enum Event {
+    /// The job's turn has come; not sent for dialogs and counts, which the status bar does not show.
+    Started { job: Job, kind: JobKind },
+    /// A text model is open.
+    TextModelOpened { job: Job, info: Box<TextModelInfo> },
+    /// The hash of a model's file is known: some time after it was opened, of no job.
+    TextModelHashed { path: PathBuf, sha256: String },
+    /// What of the prompt was sent.
+    TextContext { job: Job, report: ContextReport },
+    /// More text.
+    TextTokens { job: Job, tokens: Vec<TextToken> },
+    /// The text is complete (also when it was cancelled); comes before `Ended`.
+    TextDone { job: Job, outcome: Box<TextOutcome> },
+    /// A count of tokens.
+    TokensCounted { job: Job, slot: u32, tokens: usize },
+    /// The dialog's answer; `None` when it was closed.
+    Picked { job: Job, path: Option<PathBuf> },
+    /// A text file's content.
+    TextRead { job: Job, path: PathBuf, text: String },
+    /// The files are on disk.
+    FilesWritten { job: Job },
+    /// The files are gone.
+    FilesRemoved { job: Job },
+    /// The documents in the library, newest first; ones that could not be read are named in `damaged`.
+    LibraryRead { job: Job, documents: Vec<Vec<u8>>, damaged: Vec<PathBuf> },
+    /// The models.
+    ModelsListed { job: Job, models: Vec<crate::catalogue::Model> },
+    /// The job is over.
+    Ended { job: Job, outcome: Outcome },
+}
+
+/// What a job does, for the status bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Opening a model.
+    OpenModel,
+    /// Generating text.
+    GenerateText,
+    /// Anything with files.
+    Files,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was done.
+    Finished,
+    /// The user stopped it.
+    Cancelled,
+    /// It could not be done.
+    Failed(Error),
+}
+
+/// How far the running job is: the latest value, overwritten in place and read once a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The job.
+    pub job: Job,
+    /// What it does.
+    pub kind: JobKind,
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 when unknown.
+    pub total: u64,
+    /// The unit.
+    pub unit: Unit,
+    /// Units a second, over the last moments; 0 when not known yet.
+    pub per_second: f32,
+}
+
+/// What progress counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes read from a file.
+    Bytes,
+    /// Prompt tokens read.
+    PromptTokens,
+    /// Tokens written.
+    Tokens,
+}
+
+/// The open text model, for the window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextModelInfo {
+    /// Bundled name or file name.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// `llama`, `qwen2`, …
+    pub family: String,
+    /// What most weights are stored as, such as `Q4_1`.
+    pub quantisation: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// SHA-256 of the file in lower-case hex; empty until it has been computed.
+    pub sha256: String,
+    /// The longest context it was made for.
+    pub context_tokens: usize,
+    /// Whether it brings a chat template.
+    pub chats: bool,
+    /// Memory it takes, weights and cache.
+    pub memory_bytes: u64,
+}
