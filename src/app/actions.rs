@@ -1,0 +1,213 @@
+//! Where everything that pages and keys ask for is done.
+
+use egui::{Context, ViewportCommand};
+use sha2::{Digest as _, Sha256};
+
+use super::{App, Purpose, is_for_window};
+use crate::{
+    engine::{FileFilter, UiCommand},
+    recipe::{Recipe, Work},
+    ui::{
+        Command,
+        preferences::Preferences,
+        state::{Action, Page},
+        write,
+    },
+};
+
+impl App {
+    /// The keys of the window. Undo and redo belong to a field while one is typed into.
+    pub(super) fn take_keys(&mut self, ctx: &Context) {
+        let modal = self.state.sheet_open;
+        let in_editor = write::editor_has_focus(&self.state, ctx);
+        let typing = ctx.memory(|memory| memory.focused()).is_some() && !in_editor;
+        let popup = egui::Popup::is_any_open(ctx) || self.state.write.notebook.editor.shows_alternatives();
+        let idle = self.shown_jobs.is_empty();
+        let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
+        if idle && escaped && !modal && !popup {
+            self.escape();
+        }
+        let wanted = |command: Command| match command {
+            // Escape with nothing to stop belongs to what has the keyboard.
+            Command::Stop => !idle && !modal && !popup,
+            Command::Generate => !modal && !popup,
+            _ if modal => matches!(command, Command::Shortcuts | Command::Quit),
+            command => is_for_window(command) || !typing,
+        };
+        for command in Command::pressed(ctx, wanted) {
+            self.run_command(ctx, command);
+        }
+        let question = ctx.memory(|memory| memory.focused()).is_none()
+            && ctx.input(|input| {
+                input.events.iter().any(|event| matches!(event, egui::Event::Text(text) if text == "?" || text == "？"))
+            });
+        if question {
+            self.state.sheet_open = true;
+        }
+    }
+
+    /// Does what a page asked for.
+    pub(super) fn execute(&mut self, ctx: &Context, action: Action) {
+        match action {
+            Action::Do(command) => self.run_command(ctx, command),
+            Action::Show(id) => self.show(&id),
+            Action::Delete(id) => self.delete(&id),
+            Action::UseModel(path) => self.open_model(path),
+            Action::ForgetModel(path) => {
+                self.state.preferences.opened_models.retain(|opened| *opened != path);
+                if let Some(models) = &mut self.state.models {
+                    models.retain(|model| model.bundled || model.path != path);
+                }
+            }
+            Action::Branch(token, choice) => self.branch(&token, choice),
+            Action::BranchReply(token, choice) => self.branch_reply(&token, choice),
+            Action::TryExample(text) => self.try_example(&text),
+            Action::Task(task) => self.run_task(&task),
+            Action::SendMessage => self.send_message(),
+            Action::EditMessage(id, text) => self.edit_message(id, &text),
+            Action::AnswerAgain(id) => self.answer_again(id),
+            Action::Cancel => self.stop(),
+            Action::NewSeed => self.new_seed(),
+        }
+    }
+
+    /// The one place where commands are executed.
+    fn run_command(&mut self, ctx: &Context, command: Command) {
+        let state = &mut self.state;
+        match command {
+            Command::Generate if state.page == Page::Write => self.generate(),
+            Command::Generate => {}
+            Command::Stop => self.stop(),
+            Command::Regenerate => self.regenerate(),
+            Command::NextVariant => write::step_variant(state, 1),
+            Command::PreviousVariant => write::step_variant(state, -1),
+            Command::Undo | Command::Redo => {
+                let document = state.library.document_mut();
+                let moved = if command == Command::Undo { document.undo() } else { document.redo() };
+                if moved {
+                    state.write.notebook.editor.reveal_caret();
+                }
+            }
+            Command::NewDocument => {
+                state.page = Page::Write;
+                self.new_document();
+                write::focus_work(&mut self.state);
+            }
+            Command::OpenFile => {
+                self.send(Purpose::PickText, |job| UiCommand::PickFile { job, filter: FileFilter::Text });
+            }
+            Command::OpenModel => {
+                self.send(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
+            }
+            Command::SaveFile => self.save(false),
+            Command::SaveFileAs => self.save(true),
+            Command::Find => write::open_find(state),
+            Command::Preview => state.write.notebook.preview = !state.write.notebook.preview,
+            Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
+            Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
+            Command::GoWrite => state.page = Page::Write,
+            Command::GoModels => state.page = Page::Models,
+            Command::GoSettings => state.page = Page::Settings,
+            Command::Shortcuts => state.sheet_open = !state.sheet_open,
+            Command::ZoomIn => state.preferences.scale = next_scale(state.preferences.scale, 1),
+            Command::ZoomOut => state.preferences.scale = next_scale(state.preferences.scale, -1),
+            Command::ZoomReset => state.preferences.scale = 1.0,
+            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+        }
+    }
+
+    /// Escape with nothing to stop takes away what stands in the place of the work.
+    fn escape(&mut self) {
+        let write = &mut self.state.write;
+        if write.editing.take().is_none() && std::mem::take(&mut write.notebook.compare) {
+            write::focus_work(&mut self.state);
+        }
+    }
+
+    /// Saves the shown document as a file, where it was saved before, or where the user says.
+    fn save(&mut self, elsewhere: bool) {
+        if self.state.preferences.chatting {
+            return;
+        }
+        let document = self.state.library.document();
+        let id = document.id().to_owned();
+        if let Some(path) = self.state.preferences.files.get(&id).filter(|_| !elsewhere).cloned() {
+            self.save_as(&id, path);
+            return;
+        }
+        let suggested = file_name(&document.title());
+        let purpose = Purpose::PickSave { document: id };
+        self.send(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Text, suggested });
+    }
+
+    /// Writes the text, and its recipe beside it.
+    pub(super) fn save_as(&mut self, id: &str, path: std::path::PathBuf) {
+        let Some(document) = self.state.library.documents.iter().find(|document| document.id() == id) else { return };
+        let text = document.text().as_bytes().to_vec();
+        let mut recipe = document.recipe();
+        for generation in &mut recipe.generations {
+            let known = self.hashes.get(&generation.model.name).or_else(|| {
+                let open = self.state.model.open.as_ref()?;
+                let same =
+                    open.name == generation.model.name || open.path.display().to_string() == generation.model.name;
+                same.then_some(&open.sha256)
+            });
+            if let Some(known) = known.filter(|_| generation.model.sha256.is_empty()) {
+                generation.model.sha256.clone_from(known);
+            }
+        }
+        let recipe = Recipe {
+            format: 1,
+            atelier: env!("CARGO_PKG_VERSION").to_owned(),
+            sha256: hex(&Sha256::digest(&text)),
+            work: Work::Text(recipe),
+        };
+        let mut beside = path.clone().into_os_string();
+        beside.push(".atelier.json");
+        // Plain data with string keys: there is nothing in it that JSON cannot say.
+        let recipe = serde_json::to_vec_pretty(&recipe).unwrap_or_default();
+        let files = vec![(path.clone(), text), (beside.into(), recipe)];
+        let purpose = Purpose::SaveFile { document: id.to_owned(), path };
+        self.send(purpose, |job| UiCommand::WriteFiles { job, files });
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file's name from a title: what no system allows in names goes.
+fn file_name(title: &str) -> String {
+    let kept: String = title.chars().filter(|c| !c.is_control() && !"/\\:*?\"<>|".contains(*c)).take(60).collect();
+    let kept = kept.trim().trim_matches('.').trim();
+    format!("{}.md", if kept.is_empty() { "atelier" } else { kept })
+}
+
+fn next_scale(scale: f32, step: isize) -> f32 {
+    let scales = Preferences::SCALES;
+    let nearest = (0..scales.len()).min_by(|a, b| (scales[*a] - scale).abs().total_cmp(&(scales[*b] - scale).abs()));
+    let at = nearest.unwrap_or(0) as isize + step;
+    scales[at.clamp(0, scales.len() as isize - 1) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_become_names_that_every_system_takes() {
+        assert_eq!(file_name("The lighthouse"), "The lighthouse.md");
+        assert_eq!(file_name("春日短诗"), "春日短诗.md");
+        assert_eq!(file_name(" a/b: c? "), "ab c.md");
+        assert_eq!(file_name("..."), "atelier.md");
+        assert_eq!(file_name(""), "atelier.md");
+    }
+
+    #[test]
+    fn the_size_moves_in_steps_and_stops_at_the_ends() {
+        assert_eq!(next_scale(1.0, 1), 1.1);
+        assert_eq!(next_scale(2.0, 1), 2.0);
+        assert_eq!(next_scale(0.8, -1), 0.8);
+        assert_eq!(next_scale(1.07, -1), 1.0);
+    }
+}

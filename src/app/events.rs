@@ -1,0 +1,287 @@
+//! What the engine tells, once a frame.
+
+use std::time::Duration;
+
+use egui::Context;
+
+use super::{App, Purpose, told};
+use crate::{
+    Error,
+    engine::{Event, Job, Outcome, TextModelInfo, UiCommand},
+    generate::{TextOutcome, TextToken},
+    ui::{Key, toasts::Kind},
+};
+
+/// How long a text rests before its tokens are counted.
+const COUNT_AFTER_MS: u64 = 350;
+
+/// What is known about counting the tokens of what is shown.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    /// What was counted or is being counted: the document, its revision, the model.
+    counted: Option<(String, u64, String)>,
+    /// What is to be counted, and since when it rests.
+    resting: Option<((String, u64, String), u64)>,
+}
+
+impl App {
+    pub(super) fn drain_events(&mut self, ctx: &Context) {
+        let events = self.link.as_mut().map(|link| link.events()).unwrap_or_default();
+        // There may be more than one drain takes.
+        if !events.is_empty() {
+            ctx.request_repaint();
+        }
+        for event in events {
+            self.take_event(ctx, event);
+        }
+    }
+
+    fn take_event(&mut self, ctx: &Context, event: Event) {
+        match event {
+            Event::Started { .. } | Event::FilesRemoved { .. } | Event::FilesWritten { .. } => {}
+            Event::TextModelOpened { info, .. } => self.model_opened(*info),
+            Event::TextModelHashed { path, sha256 } => self.model_hashed(&path, &sha256),
+            Event::TextContext { job, report } => {
+                if let Some(Purpose::Write { owner, .. }) = self.jobs.get(&job) {
+                    self.state.library.context = Some((owner.clone(), report));
+                }
+            }
+            Event::TextTokens { job, tokens } => self.tokens_came(job, &tokens),
+            Event::TextDone { job, outcome } => self.writing_done(job, &outcome),
+            Event::TokensCounted { job, tokens, .. } => {
+                if let Some(Purpose::CountTokens { owner }) = self.jobs.get(&job)
+                    && owner == self.state.shown_id()
+                {
+                    self.state.library.tokens = Some(tokens);
+                }
+            }
+            Event::Picked { job, path } => self.picked(job, path),
+            Event::TextRead { path, text, .. } => self.open_text(path, &text),
+            Event::LibraryRead { documents, damaged, .. } => self.library_read(documents, &damaged),
+            Event::ModelsListed { models, .. } => {
+                self.state.models = Some(models);
+                self.open_first_model();
+            }
+            Event::Ended { job, outcome } => self.ended(ctx, job, outcome),
+        }
+    }
+
+    fn model_opened(&mut self, info: TextModelInfo) {
+        let bundled = self.state.models.iter().flatten().any(|model| model.bundled && model.path == info.path);
+        let preferences = &mut self.state.preferences;
+        preferences.model = (!bundled).then(|| info.path.clone());
+        if !bundled {
+            preferences.opened_models.retain(|path| *path != info.path);
+            preferences.opened_models.insert(0, info.path.clone());
+        }
+        let listed = self.state.models.iter().flatten().any(|model| model.path == info.path);
+        self.state.model.open = Some(info);
+        self.state.model.opening = None;
+        self.state.library.tokens = None;
+        self.counting = Counting::default();
+        if !listed {
+            self.list_models();
+        }
+        if std::mem::take(&mut self.state.write.waits_for_model) {
+            self.generate();
+        }
+    }
+
+    fn model_hashed(&mut self, path: &std::path::Path, sha256: &str) {
+        if let Some(open) = self.state.model.open.as_mut().filter(|open| open.path == path) {
+            open.sha256 = sha256.to_owned();
+            self.hashes.insert(open.name.clone(), sha256.to_owned());
+        }
+    }
+
+    fn tokens_came(&mut self, job: Job, tokens: &[TextToken]) {
+        let Some(Purpose::Write { owner, chatting, generation }) = self.jobs.get(&job) else { return };
+        let library = &mut self.state.library;
+        if *chatting {
+            if let Some(chat) = library.chats.iter_mut().find(|chat| chat.id() == owner) {
+                chat.append_tokens(*generation, tokens);
+            }
+        } else if let Some(document) = library.documents.iter_mut().find(|document| document.id() == owner) {
+            document.append_tokens(*generation, tokens);
+        }
+    }
+
+    fn writing_done(&mut self, job: Job, outcome: &TextOutcome) {
+        let Some(Purpose::Write { owner, chatting, generation }) = self.jobs.get(&job) else { return };
+        let library = &mut self.state.library;
+        if *chatting {
+            if let Some(chat) = library.chats.iter_mut().find(|chat| chat.id() == owner) {
+                chat.finish_generation(*generation, outcome);
+            }
+        } else if let Some(document) = library.documents.iter_mut().find(|document| document.id() == owner) {
+            document.finish_generation(*generation, outcome);
+        }
+    }
+
+    fn ended(&mut self, ctx: &Context, job: Job, outcome: Outcome) {
+        self.shown_jobs.retain(|(shown, ..)| *shown != job);
+        let Some(purpose) = self.jobs.remove(&job) else { return };
+        ctx.request_repaint();
+        match (&purpose, &outcome) {
+            (Purpose::Write { owner, chatting, generation }, Outcome::Failed(_) | Outcome::Cancelled) => {
+                // One that was taken back before its turn never said that it was done.
+                let library = &mut self.state.library;
+                if *chatting {
+                    if let Some(chat) = library.chats.iter_mut().find(|chat| chat.id() == owner)
+                        && chat.generation(*generation).is_some_and(crate::document::Generation::is_streaming)
+                    {
+                        chat.abandon_generation(*generation);
+                    }
+                } else if let Some(document) = library.documents.iter_mut().find(|document| document.id() == owner)
+                    && document.generation(*generation).is_some_and(crate::document::Generation::is_streaming)
+                {
+                    document.abandon_generation(*generation);
+                }
+            }
+            (Purpose::OpenModel { path }, Outcome::Failed(_) | Outcome::Cancelled) => {
+                self.state.model.opening = None;
+                self.state.write.waits_for_model = false;
+                if self.state.preferences.model.as_ref() == Some(path) {
+                    // What was used last cannot be opened any more: the bundled model writes instead.
+                    self.state.preferences.model = None;
+                    if self.state.model.open.is_none() && matches!(outcome, Outcome::Failed(_)) {
+                        self.open_first_model();
+                    }
+                }
+            }
+            (Purpose::KeepDocument { id }, Outcome::Failed(_)) => {
+                let id = id.clone();
+                self.not_kept(&id);
+            }
+            (Purpose::SaveFile { document, path }, Outcome::Finished) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                self.state.toasts.add(Kind::Done, told(Key::SavedAs, &[&name]), None);
+                self.state.preferences.files.insert(document.clone(), path.clone());
+            }
+            (Purpose::ListModels, Outcome::Failed(_)) if self.state.models.is_none() => {
+                self.state.models = Some(Vec::new());
+            }
+            _ => {}
+        }
+        if let Outcome::Failed(why) = outcome {
+            self.state.toasts.error(why);
+        }
+    }
+
+    /// Opens the model that was used last, or the one that came with the studio.
+    fn open_first_model(&mut self) {
+        if self.state.model.open.is_some() || self.state.model.opening.is_some() {
+            return;
+        }
+        let last = self.state.preferences.model.clone();
+        let bundled = || {
+            let models = self.state.models.iter().flatten();
+            let mut usable = models.filter(|model| model.bundled && model.kind == "text" && model.unusable.is_none());
+            usable.next().map(|model| model.path.clone())
+        };
+        if let Some(path) = last.or_else(bundled) {
+            self.open_model(path);
+        }
+    }
+
+    /// Opens a model; the one in use stays until this one is good.
+    pub(super) fn open_model(&mut self, path: std::path::PathBuf) {
+        let listed =
+            self.state.models.iter().flatten().find(|model| model.path == path).map(|model| model.name.clone());
+        let file_name = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = listed.unwrap_or_else(file_name);
+        let purpose = Purpose::OpenModel { path: path.clone() };
+        let command_name = name.clone();
+        if self.send(purpose, |job| UiCommand::OpenTextModel { job, name: command_name, path }).is_some() {
+            self.state.model.opening = Some(name);
+        }
+    }
+
+    pub(super) fn list_models(&mut self) {
+        let opened = self.state.preferences.opened_models.clone();
+        self.send(Purpose::ListModels, |job| UiCommand::ListModels { job, opened });
+    }
+
+    /// Has the tokens of what is shown counted, once it rests.
+    pub(super) fn count_tokens(&mut self, ctx: &Context) {
+        let Some(model) = self.state.model.open.as_ref().map(|open| open.path.display().to_string()) else { return };
+        let library = &self.state.library;
+        let revision =
+            if self.state.preferences.chatting { library.chat().revision() } else { library.document().revision() };
+        let wanted = (self.state.shown_id().to_owned(), revision, model);
+        if self.counting.counted.as_ref() == Some(&wanted) {
+            return;
+        }
+        let now_ms = self.state.now_ms;
+        let other = self.counting.counted.as_ref().is_none_or(|(id, ..)| *id != wanted.0);
+        let since = match &self.counting.resting {
+            Some((resting, since)) if *resting == wanted => *since,
+            _ => now_ms,
+        };
+        self.counting.resting = Some((wanted.clone(), since));
+        let waited = now_ms.saturating_sub(since);
+        if waited < COUNT_AFTER_MS && !other {
+            ctx.request_repaint_after(Duration::from_millis(COUNT_AFTER_MS - waited));
+            return;
+        }
+        let text = if self.state.preferences.chatting {
+            let chat = library.chat();
+            chat.path().iter().filter_map(|id| chat.text(*id)).collect::<Vec<_>>().join("\n")
+        } else {
+            library.document().text().to_owned()
+        };
+        let owner = wanted.0.clone();
+        self.counting.counted = Some(wanted);
+        self.send(Purpose::CountTokens { owner }, |job| UiCommand::CountTokens { job, slot: 0, text });
+    }
+
+    fn picked(&mut self, job: Job, path: Option<std::path::PathBuf>) {
+        let (Some(purpose), Some(path)) = (self.jobs.get(&job).cloned(), path) else { return };
+        match purpose {
+            Purpose::PickModel => self.open_model(path),
+            Purpose::PickText => {
+                self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
+            }
+            Purpose::PickSave { document } => self.save_as(&document, path),
+            _ => {}
+        }
+    }
+
+    /// Files that were dropped on the window open where they belong.
+    pub(super) fn take_dropped(&mut self, ctx: &Context) {
+        let dropped = ctx.input(|input| input.raw.dropped_files.clone());
+        for file in dropped {
+            let path = file.path().to_owned();
+            match open_kind(&path) {
+                Some(OpenKind::Model) => self.open_model(path),
+                Some(OpenKind::Text) => {
+                    self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
+                }
+                None => {
+                    let name = path.display();
+                    self.state.toasts.error(Error::new(
+                        format!("“{name}” is neither a GGUF model nor a .md or .txt text; Atelier opens only those."),
+                        format!("“{name}”既不是 GGUF 模型，也不是 .md 或 .txt 文本，无法打开。"),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// What a file is opened as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenKind {
+    Model,
+    Text,
+}
+
+/// By its name.
+pub(super) fn open_kind(path: &std::path::Path) -> Option<OpenKind> {
+    let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
+    match ending.as_str() {
+        "gguf" => Some(OpenKind::Model),
+        "md" | "markdown" | "txt" | "text" => Some(OpenKind::Text),
+        _ => None,
+    }
+}

@@ -1,0 +1,42 @@
+//! The window's end of the engine: what `App` needs of it, so that tests can script the other end.
+
+use crate::{
+    Result,
+    engine::{Engine, Event, Job, Progress, UiCommand},
+};
+
+/// The engine, as the window sees it.
+pub trait EngineLink {
+    /// Hands a command over; never waits.
+    ///
+    /// # Errors
+    /// When the engine takes no more.
+    fn send(&mut self, command: UiCommand) -> Result<()>;
+
+    /// Stops a job.
+    fn cancel(&mut self, job: Job);
+
+    /// What has happened since the last call.
+    fn events(&mut self) -> Vec<Event>;
+
+    /// How far the running job is.
+    fn progress(&self) -> Option<Progress>;
+}
+
+impl EngineLink for Engine {
+    fn send(&mut self, command: UiCommand) -> Result<()> {
+        Self::send(self, command)
+    }
+
+    fn cancel(&mut self, job: Job) {
+        Self::cancel(self, job);
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        Self::events(self).collect()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        Self::progress(self)
+    }
+}

@@ -1,0 +1,397 @@
+//! The window as a program: wires pages to the engine, keeps settings and documents, and executes commands.
+//!
+//! ```text
+//! pages ── Action, Command ──▶ execute ── UiCommand ──▶ engine
+//!                                                     events, once a frame ──▶ State ──▶ pages
+//! ```
+
+mod actions;
+mod events;
+mod fallback_fonts;
+mod generation;
+mod library;
+mod link;
+mod open;
+mod settings;
+mod tasks;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use egui::{Context, Ui, ViewportCommand};
+
+pub use link::EngineLink;
+pub use open::run;
+
+use crate::{
+    Error, Lang,
+    document::GenerationId,
+    engine::{Job, JobKind, UiCommand},
+    files, folders,
+    ui::{
+        Command, fonts,
+        preferences::{Preferences, WindowPlace},
+        settings as settings_page, shell,
+        state::{Page, State, Work},
+        text, theme, toasts, write,
+    },
+};
+
+/// How long settings and documents wait before they are saved.
+const SAVE_AFTER_MS: u64 = 1000;
+
+/// What a job is for.
+#[derive(Clone, Debug, PartialEq)]
+enum Purpose {
+    ListModels,
+    OpenModel { path: PathBuf },
+    Write { owner: String, chatting: bool, generation: GenerationId },
+    CountTokens { owner: String },
+    PickModel,
+    PickText,
+    PickSave { document: String },
+    ReadText,
+    SaveFile { document: String, path: PathBuf },
+    KeepDocument { id: String },
+    KeepSettings,
+    RemoveDocument,
+    ReadLibrary,
+}
+
+/// Where things are kept; `None` keeps nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The settings file.
+    pub settings: Option<PathBuf>,
+    /// The folder for the library, unless the settings name another one.
+    pub library: Option<PathBuf>,
+}
+
+impl Places {
+    /// The usual places of this account.
+    pub fn usual() -> Self {
+        Self {
+            settings: folders::config().map(|folder| settings::path_in(&folder)),
+            library: folders::data().map(|folder| folder.join("library")),
+        }
+    }
+}
+
+/// What the program runs on; tests put scripted parts in.
+pub struct Setup {
+    /// The engine.
+    pub link: Box<dyn EngineLink>,
+    /// Where things are kept.
+    pub places: Places,
+    /// The language of the system.
+    pub system_lang: Lang,
+    /// Milliseconds since 1970.
+    pub clock: fn() -> u64,
+    /// Memory of this process in bytes, where the system tells.
+    pub memory: fn() -> Option<u64>,
+    /// Whether to look for faces of the system.
+    pub system_fonts: bool,
+}
+
+/// The program.
+pub struct App {
+    state: State,
+    /// `None` once the window is closing.
+    link: Option<Box<dyn EngineLink>>,
+    places: Places,
+    system_lang: Lang,
+    clock: fn() -> u64,
+    memory: fn() -> Option<u64>,
+    next_job: Job,
+    jobs: HashMap<Job, Purpose>,
+    /// Jobs for the status bar, in the order they were sent.
+    shown_jobs: Vec<(Job, JobKind, bool)>,
+    keeping: library::Keeping,
+    counting: events::Counting,
+    /// The settings as their file holds them, and since when they differ.
+    kept: Preferences,
+    changed_ms: Option<u64>,
+    memory_read_ms: u64,
+    title: String,
+    /// Hashes of models that were open, by the names that recipes give them.
+    hashes: HashMap<String, String>,
+    tasks: Option<crate::generate::tasks::Tasks>,
+    _fonts: Option<fallback_fonts::Search>,
+}
+
+impl App {
+    /// The program in a window that has just opened. Models and documents come later, from the engine.
+    pub fn new(ctx: &Context, setup: Setup) -> Self {
+        fonts::install(ctx);
+        theme::install(ctx);
+        let now_ms = (setup.clock)();
+        let loaded = setup.places.settings.as_deref().map(settings::load);
+        let (preferences, damaged) = loaded.unwrap_or_default();
+        let lang = preferences.language.resolve(setup.system_lang);
+        let mut state = State::new(lang, preferences.clone(), now_ms);
+        let folder = setup.places.settings.as_deref().and_then(Path::parent);
+        let (tasks, wrong) = tasks::load(folder);
+        state.tasks = tasks.as_ref().map(tasks::items).unwrap_or_default();
+        if let Some(why) = wrong {
+            state.toasts.error(why);
+        }
+        if let Some(why) = damaged {
+            state.toasts.error(why);
+        }
+        let mut app = Self {
+            state,
+            link: Some(setup.link),
+            places: setup.places,
+            system_lang: setup.system_lang,
+            clock: setup.clock,
+            memory: setup.memory,
+            next_job: 1,
+            jobs: HashMap::new(),
+            shown_jobs: Vec::new(),
+            keeping: library::Keeping::default(),
+            counting: events::Counting::default(),
+            kept: preferences,
+            changed_ms: None,
+            memory_read_ms: 0,
+            title: String::new(),
+            hashes: HashMap::new(),
+            tasks,
+            _fonts: setup.system_fonts.then(|| fallback_fonts::Search::begin(ctx.clone())),
+        };
+        app.apply_look(ctx);
+        write::focus_work(&mut app.state);
+        app.begin();
+        app
+    }
+
+    /// What the window shows, for tests.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Asks the engine for what every start needs.
+    fn begin(&mut self) {
+        let opened = self.state.preferences.opened_models.clone();
+        self.send(Purpose::ListModels, |job| UiCommand::ListModels { job, opened });
+        if let Some(folder) = self.library_folder() {
+            self.state.library_folder.clone_from(&folder);
+            self.send(Purpose::ReadLibrary, |job| UiCommand::ReadLibrary { job, folder });
+        }
+    }
+
+    fn library_folder(&self) -> Option<PathBuf> {
+        self.state.preferences.library.clone().or_else(|| self.places.library.clone())
+    }
+
+    /// Sends a command under a new job; says so when the engine takes no more.
+    fn send(&mut self, purpose: Purpose, command: impl FnOnce(Job) -> UiCommand) -> Option<Job> {
+        let job = self.next_job;
+        let sent = self.link.as_mut()?.send(command(job));
+        self.next_job += 1;
+        match sent {
+            Ok(()) => {
+                let kind = match purpose {
+                    Purpose::Write { .. } => Some(JobKind::GenerateText),
+                    Purpose::OpenModel { .. } => Some(JobKind::OpenModel),
+                    _ => None,
+                };
+                self.shown_jobs.extend(kind.map(|kind| (job, kind, false)));
+                self.jobs.insert(job, purpose);
+                Some(job)
+            }
+            Err(why) => {
+                self.state.toasts.error(why);
+                None
+            }
+        }
+    }
+
+    /// The job that the status bar shows: writing before anything else.
+    fn shown_job(&self) -> Option<(Job, JobKind, bool)> {
+        let writing = self.shown_jobs.iter().find(|(_, kind, _)| *kind == JobKind::GenerateText);
+        writing.or(self.shown_jobs.first()).copied()
+    }
+
+    fn update_work(&mut self) {
+        let progress = self.link.as_ref().and_then(|link| link.progress());
+        self.state.work = self.shown_job().map(|(job, kind, stopping)| Work {
+            kind,
+            progress: progress.filter(|progress| progress.job == job),
+            stopping,
+        });
+    }
+
+    /// Language, theme and size, as the settings have them now.
+    fn apply_look(&mut self, ctx: &Context) {
+        let Preferences { language, theme, scale, .. } = self.state.preferences;
+        self.state.lang = language.resolve(self.system_lang);
+        let wanted = egui::ThemePreference::from(theme);
+        if ctx.options(|options| options.theme_preference != wanted || options.zoom_with_keyboard) {
+            ctx.set_theme(wanted);
+            ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        }
+        if ctx.zoom_factor() != scale {
+            ctx.set_zoom_factor(scale);
+        }
+    }
+
+    /// Everything that is not drawing: events, keys, dropped files, saving.
+    fn advance(&mut self, ctx: &Context) {
+        self.state.now_ms = (self.clock)();
+        self.drain_events(ctx);
+        self.take_dropped(ctx);
+        self.update_work();
+        self.keep_documents(ctx);
+        self.remember_window(ctx);
+        self.keep_settings(ctx);
+        self.count_tokens(ctx);
+        self.read_memory();
+        self.set_title(ctx);
+    }
+
+    fn draw(&mut self, ui: &mut Ui) {
+        self.apply_look(ui.ctx());
+        self.take_keys(ui.ctx());
+        let state = &mut self.state;
+        shell::status_ui(ui, state);
+        shell::rail_ui(ui, state);
+        shell::header_ui(ui, state, |ui, state| {
+            if state.page == Page::Write {
+                write::controls_ui(ui, state);
+            }
+        });
+        match state.page {
+            Page::Write => write::write_ui(ui, state),
+            Page::Models => framed(ui, |ui| crate::ui::models::models_ui(ui, state)),
+            Page::Settings => framed(ui, |ui| settings_page::settings_ui(ui, state)),
+        }
+        shell::sheet_ui(ui, state);
+        shell::drop_ui(ui, state);
+        let offers = toasts::toasts_ui(ui, &mut state.toasts, state.lang);
+        for offer in offers {
+            self.take_offer(&offer);
+        }
+        let asked = std::mem::take(&mut self.state.asked);
+        let acted = !asked.is_empty();
+        for action in asked {
+            self.execute(ui.ctx(), action);
+        }
+        self.apply_look(ui.ctx());
+        if acted {
+            self.update_work();
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn keep_settings(&mut self, ctx: &Context) {
+        if self.state.preferences == self.kept {
+            self.changed_ms = None;
+            return;
+        }
+        let since = *self.changed_ms.get_or_insert(self.state.now_ms);
+        let waited = self.state.now_ms.saturating_sub(since);
+        if waited < SAVE_AFTER_MS {
+            ctx.request_repaint_after(Duration::from_millis(SAVE_AFTER_MS - waited));
+            return;
+        }
+        self.kept = self.state.preferences.clone();
+        self.changed_ms = None;
+        if let Some(path) = self.places.settings.clone() {
+            let files = vec![(path, settings::to_bytes(&self.kept))];
+            self.send(Purpose::KeepSettings, |job| UiCommand::WriteFiles { job, files });
+        }
+    }
+
+    fn remember_window(&mut self, ctx: &Context) {
+        let zoom = ctx.zoom_factor();
+        let place = ctx.input(|input| {
+            let view = input.viewport();
+            let maximized = view.maximized.unwrap_or(false) || view.fullscreen.unwrap_or(false);
+            let side = |rect: egui::Rect| [rect.width() * zoom, rect.height() * zoom];
+            (maximized, view.outer_rect.map(|rect| [rect.left() * zoom, rect.top() * zoom]), view.inner_rect.map(side))
+        });
+        let (maximized, position, size) = place;
+        let kept = &mut self.state.preferences.window;
+        let rounded = |pair: [f32; 2]| pair.map(f32::round);
+        *kept = match maximized {
+            true => WindowPlace { maximized, ..*kept },
+            false => WindowPlace {
+                position: position.map(rounded).or(kept.position),
+                size: size.map(rounded).or(kept.size),
+                maximized,
+            },
+        };
+    }
+
+    fn read_memory(&mut self) {
+        if self.state.now_ms.saturating_sub(self.memory_read_ms) >= 1000 {
+            self.memory_read_ms = self.state.now_ms;
+            self.state.memory_bytes = (self.memory)();
+        }
+    }
+
+    fn set_title(&mut self, ctx: &Context) {
+        let library = &self.state.library;
+        let title = if self.state.preferences.chatting { library.chat().title() } else { library.document().title() };
+        let title = if title.is_empty() { "Atelier".to_owned() } else { format!("{title} – Atelier") };
+        if title != self.title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
+    /// The end: the engine finishes what it was given, then whatever is newer is written here.
+    fn finish(&mut self) {
+        self.link = None;
+        self.finish_documents();
+        if let Some(path) = &self.places.settings
+            && self.state.preferences != self.kept
+        {
+            // Nobody is left to read why it failed.
+            let _ = write_making_folders(path, &settings::to_bytes(&self.state.preferences));
+        }
+    }
+}
+
+fn framed(ui: &mut Ui, page: impl FnOnce(&mut Ui)) {
+    let fill = theme::palette(ui).background;
+    egui::CentralPanel::no_frame().frame(egui::Frame::new().fill(fill)).show(ui, page);
+}
+
+fn write_making_folders(path: &Path, bytes: &[u8]) -> crate::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|why| Error::file(("save", "保存"), path, &why))?;
+    }
+    files::write_whole(path, bytes)
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.advance(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.draw(ui);
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.finish();
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+/// The keys that are not for the page but for the whole window.
+fn is_for_window(command: Command) -> bool {
+    !matches!(command, Command::Undo | Command::Redo)
+}
+
+/// `{0}` and so on of a sentence, in both languages, as an [`Error`] is.
+fn told(key: text::Key, values: &[&str]) -> Error {
+    Error::new(text::fill(Lang::En, key, values), text::fill(Lang::Zh, key, values))
+}

@@ -1,0 +1,222 @@
+//! What the user has set, and keeps from one start to the next.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::theme::ThemeChoice;
+use crate::{
+    Lang,
+    generate::{
+        TextRequest,
+        sampler::{Preset as Character, SamplerSettings},
+    },
+};
+
+/// Everything that is kept in the settings file. Fields that a file lacks take their defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Preferences {
+    /// The language of the interface.
+    pub language: LanguageChoice,
+    /// Dark or light.
+    pub theme: ThemeChoice,
+    /// Size of the interface; 1 is normal.
+    pub scale: f32,
+    /// Threads that models compute with, from the next start on; 0 takes as many as there are processors.
+    pub threads: usize,
+    /// Tokens of context to use; 0 lets the model choose.
+    pub context_tokens: usize,
+    /// Where documents are kept, if not in the usual folder.
+    pub library: Option<PathBuf>,
+    /// The model used last; `None` is the one that ships with the studio.
+    pub model: Option<PathBuf>,
+    /// Models that were opened from this computer, latest first.
+    pub opened_models: Vec<PathBuf>,
+    /// How the next text is made.
+    pub writing: Writing,
+    /// The user's own presets.
+    pub presets: Vec<Preset>,
+    /// Whether the list of documents is shown.
+    pub documents_shown: bool,
+    /// Whether the inspector is shown.
+    pub inspector_shown: bool,
+    /// Whether the advanced settings are unfolded.
+    pub advanced_shown: bool,
+    /// Whether conversations are shown, not documents.
+    pub chatting: bool,
+    /// The document shown last.
+    pub document: Option<String>,
+    /// The conversation shown last.
+    pub chat: Option<String>,
+    /// Where documents were saved as files, by their ids.
+    pub files: BTreeMap<String, PathBuf>,
+    /// The window's place.
+    pub window: WindowPlace,
+}
+
+/// Where the window was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowPlace {
+    /// Left and top, in points.
+    pub position: Option<[f32; 2]>,
+    /// Width and height, in points.
+    pub size: Option<[f32; 2]>,
+    /// Whether it filled the screen.
+    pub maximized: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            language: LanguageChoice::default(),
+            theme: ThemeChoice::default(),
+            scale: 1.0,
+            threads: 0,
+            context_tokens: 0,
+            library: None,
+            model: None,
+            opened_models: Vec::new(),
+            writing: Writing::default(),
+            presets: Vec::new(),
+            documents_shown: true,
+            inspector_shown: true,
+            advanced_shown: false,
+            chatting: false,
+            document: None,
+            chat: None,
+            files: BTreeMap::new(),
+            window: WindowPlace::default(),
+        }
+    }
+}
+
+impl Preferences {
+    /// The steps of the interface's size.
+    pub const SCALES: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
+
+    /// Values that no control could have set are put right.
+    pub fn made_sane(mut self) -> Self {
+        let scale = if self.scale.is_finite() { self.scale } else { 1.0 };
+        self.scale = scale.clamp(Self::SCALES[0], Self::SCALES[Self::SCALES.len() - 1]);
+        self.threads = self.threads.min(MOST_THREADS);
+        self.writing.length = self.writing.length.clamp(1, MAX_LENGTH);
+        let sane = |value: &f32| value.is_finite();
+        let place = &mut self.window;
+        place.position = place.position.filter(|at| at.iter().all(sane));
+        place.size = place.size.filter(|size| size.iter().all(|side| sane(side) && (200.0..20_000.0).contains(side)));
+        self
+    }
+}
+
+/// The most threads that the menu offers.
+pub const MOST_THREADS: usize = 16;
+
+/// The longest text that the length slider asks for.
+pub const MAX_LENGTH: usize = 2000;
+
+/// Which language the user wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguageChoice {
+    /// As the system says.
+    #[default]
+    Auto,
+    /// Always English.
+    English,
+    /// Always 简体中文.
+    Chinese,
+}
+
+impl LanguageChoice {
+    /// The language, where the system's is `system`.
+    pub fn resolve(self, system: Lang) -> Lang {
+        match self {
+            Self::Auto => system,
+            Self::English => Lang::En,
+            Self::Chinese => Lang::Zh,
+        }
+    }
+}
+
+/// How the next text is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Writing {
+    /// How tokens are chosen.
+    pub sampler: SamplerSettings,
+    /// At most this many tokens.
+    pub length: usize,
+    /// The seed of the next text.
+    pub seed: u64,
+    /// Whether the seed stays as it is.
+    pub keep_seed: bool,
+    /// Where to stop.
+    pub stop: Vec<String>,
+    /// What must not appear.
+    pub banned: Vec<String>,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Self {
+            sampler: Character::default().settings(),
+            length: TextRequest::default().max_tokens,
+            seed: 20_481,
+            keep_seed: false,
+            stop: Vec::new(),
+            banned: Vec::new(),
+        }
+    }
+}
+
+/// A preset of the user's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preset {
+    /// Its name.
+    pub name: String,
+    /// How tokens are chosen.
+    pub sampler: SamplerSettings,
+}
+
+/// The preset of the studio's own that `sampler` is, if it is one.
+pub fn character_of(sampler: &SamplerSettings) -> Option<Character> {
+    Character::ALL.into_iter().find(|character| character.settings() == *sampler)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_holes_takes_the_defaults() {
+        let read: Preferences = serde_json::from_str(r#"{"theme":"dark","writing":{"length":99}}"#).expect("JSON");
+        assert_eq!(read.theme, ThemeChoice::Dark);
+        assert_eq!(read.writing.length, 99);
+        assert_eq!(read.writing.sampler, Character::Balanced.settings());
+        assert!(read.inspector_shown);
+    }
+
+    #[test]
+    fn nonsense_is_put_right() {
+        let bad = Preferences {
+            scale: f32::NAN,
+            writing: Writing { length: 0, ..Writing::default() },
+            window: WindowPlace { position: Some([f32::INFINITY, 0.0]), size: Some([5.0, 5.0]), maximized: false },
+            ..Preferences::default()
+        };
+        let sane = bad.made_sane();
+        assert_eq!((sane.scale, sane.writing.length), (1.0, 1));
+        assert_eq!(sane.window, WindowPlace::default());
+    }
+
+    #[test]
+    fn each_character_is_recognised() {
+        for character in Character::ALL {
+            assert_eq!(character_of(&character.settings()), Some(character));
+        }
+        let other = SamplerSettings { temperature: 0.81, ..SamplerSettings::default() };
+        assert_eq!(character_of(&other), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! What is around every page: the rail, the header, the status bar.
+
+use egui::{
+    Align, Align2, Frame, Layout, Margin, Panel, Popup, PopupCloseBehavior, Rect, RectAlign, Sense, Ui, Vec2,
+    WidgetInfo, accesskit::Role, pos2, vec2,
+};
+
+use super::{
+    Command, Icon, Key, models,
+    state::{Action, Page, State, Work},
+    text::{self, fill},
+    theme, widgets,
+};
+use crate::engine::{JobKind, Unit};
+
+/// The rail at the left: the pages, and the settings at the bottom.
+pub fn rail_ui(ui: &mut Ui, state: &mut State) {
+    let frame =
+        Frame::new().fill(theme::palette(ui).panel).inner_margin(Margin { left: 8, right: 8, top: 12, bottom: 12 });
+    Panel::left("rail").exact_size(theme::RAIL_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        page_button(ui, state, Page::Write, Command::GoWrite);
+        page_button(ui, state, Page::Models, Command::GoModels);
+        ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
+            page_button(ui, state, Page::Settings, Command::GoSettings);
+        });
+    });
+}
+
+fn page_button(ui: &mut Ui, state: &mut State, page: Page, command: Command) {
+    let palette = theme::palette(ui);
+    let name = command.label(state.lang);
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::click());
+    let chosen = state.page == page;
+    response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
+    if chosen || response.hovered() {
+        let fill = if chosen { palette.raised } else { palette.raised.gamma_multiply(0.5) };
+        ui.painter().rect_filled(rect, theme::CARD_RADIUS, fill);
+    }
+    let (icon, word) = match (chosen, response.hovered()) {
+        (true, _) => (palette.accent, palette.text),
+        (_, true) => (palette.text, palette.text),
+        _ => (palette.muted, palette.muted),
+    };
+    let place = Rect::from_center_size(pos2(rect.center().x, rect.top() + 19.0), Vec2::splat(18.0));
+    command.icon().paint(ui.painter(), place, 18.0, icon);
+    let at = pos2(rect.center().x, rect.top() + 40.0);
+    widgets::line(ui.painter(), at, Align2::CENTER_CENTER, name, theme::tiny(), word, rect.width());
+    widgets::focus_ring(ui, &response, theme::CARD_RADIUS);
+    if response.on_hover_text(command.hint(state.lang, ui.ctx().os())).clicked() {
+        state.command(command);
+    }
+}
+
+/// The header: the page's name, its own controls, the model, the primary action.
+pub fn header_ui(ui: &mut Ui, state: &mut State, controls: impl FnOnce(&mut Ui, &mut State)) {
+    let frame = Frame::new().fill(theme::palette(ui).background).inner_margin(Margin {
+        left: 20,
+        right: 16,
+        top: 12,
+        bottom: 12,
+    });
+    Panel::top("header").exact_size(theme::HEADER_HEIGHT).resizable(false).frame(frame).show(ui, |ui| {
+        ui.set_height(theme::CONTROL_HEIGHT);
+        let title = match state.page {
+            Page::Write => Key::Write,
+            Page::Models => Key::Models,
+            Page::Settings => Key::Settings,
+        };
+        ui.horizontal_centered(|ui| {
+            let text = egui::RichText::new(state.t(title)).font(theme::title());
+            let heading = ui.label(text);
+            heading.widget_info(|| WidgetInfo::labeled(Role::Heading, true, state.t(title)));
+            ui.add_space(12.0);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = 12.0;
+                primary_ui(ui, state);
+                model_ui(ui, state);
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.spacing_mut().item_spacing.x = 4.0;
+                    controls(ui, state);
+                });
+            });
+        });
+    });
+}
+
+/// The one filled button: always at the same place.
+fn primary_ui(ui: &mut Ui, state: &mut State) {
+    let (os, lang) = (ui.ctx().os(), state.lang);
+    match state.page {
+        Page::Write => {
+            let command = if state.is_writing() { Command::Stop } else { Command::Generate };
+            let label = match (command, state.preferences.chatting) {
+                (Command::Generate, true) => state.t(Key::Send),
+                _ => command.label(lang),
+            };
+            let enabled = command == Command::Stop || state.write.can_generate(state);
+            let response = widgets::filled_button(ui, label, &command.keys(os), enabled);
+            let response = match state.why_not_generate() {
+                Some(why) if command == Command::Generate => response.on_hover_text(state.t(why)),
+                _ => response.on_hover_text(command.tooltip(lang)),
+            };
+            if response.clicked() {
+                state.command(command);
+            }
+        }
+        Page::Models => {
+            let command = Command::OpenModel;
+            if widgets::filled_button(ui, command.label(lang), &command.keys(os), true)
+                .on_hover_text(command.tooltip(lang))
+                .clicked()
+            {
+                state.command(command);
+            }
+        }
+        Page::Settings => {}
+    }
+}
+
+/// The model in use, and a menu of the others.
+fn model_ui(ui: &mut Ui, state: &mut State) {
+    if state.page != Page::Write {
+        return;
+    }
+    let (name, small) = match (&state.model.opening, &state.model.open) {
+        (Some(name), _) => (models::short_name(name), state.t(Key::Opening).to_owned()),
+        (None, Some(info)) => {
+            (models::short_name(&info.name), format!("{} · {}", info.quantisation, text::size(info.size_bytes)))
+        }
+        (None, None) => (state.t(Key::NoModel).to_owned(), String::new()),
+    };
+    let narrow = ui.ctx().content_rect().width() < 1060.0;
+    let small = if narrow { String::new() } else { small };
+    let button = widgets::menu_button(ui, None, state.t(Key::Model), &name, &small);
+    let button = button.on_hover_text(state.t(Key::ModelTip));
+    Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui)).width(320.0).show(
+        |ui| {
+            ui.set_width(320.0);
+            ui.spacing_mut().item_spacing.y = 0.0;
+            model_menu(ui, state);
+        },
+    );
+}
+
+fn model_menu(ui: &mut Ui, state: &mut State) {
+    widgets::menu_head(ui, state.t(Key::Models));
+    let listed = state.models.clone().unwrap_or_default();
+    for model in listed.iter().filter(|model| model.kind == "text") {
+        let in_use = state.model.open.as_ref().is_some_and(|open| open.path == model.path);
+        let small = format!("{} · {}", model.quantisation, text::size(model.size_bytes));
+        let icon = if in_use { Icon::Check } else { Icon::Models };
+        let row = ui.add_enabled_ui(model.unusable.is_none(), |ui| {
+            widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use)
+        });
+        let row = match &model.unusable {
+            Some(why) => row.inner.on_hover_text(why.text(state.lang)),
+            None => row.inner,
+        };
+        if row.clicked() && !in_use {
+            state.ask(Action::UseModel(model.path.clone()));
+        }
+    }
+    widgets::menu_line(ui);
+    let command = Command::OpenModel;
+    let keys = command.keys(ui.ctx().os());
+    if widgets::menu_row(ui, Some(command.icon()), command.label(state.lang), &keys, false).clicked() {
+        state.command(command);
+    }
+}
+
+/// The bar at the bottom: what the engine does, how far, how fast, and how to stop it.
+pub fn status_ui(ui: &mut Ui, state: &mut State) {
+    let frame = Frame::new().fill(theme::palette(ui).panel).inner_margin(Margin::symmetric(16, 0));
+    Panel::bottom("status").exact_size(theme::STATUS_HEIGHT).resizable(false).frame(frame).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            ui.spacing_mut().item_spacing.x = 16.0;
+            let work = state.work;
+            let words = what(state, work);
+            small(ui, &words);
+            if let Some(work) = work {
+                working_ui(ui, state, work, &words);
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = 16.0;
+                if let Some(bytes) = state.memory_bytes {
+                    small(ui, &text::size(bytes)).on_hover_text(state.t(Key::MemoryTip));
+                }
+                if state.page == Page::Write && ui.available_width() > 150.0 {
+                    small(ui, &state.counts()).on_hover_text(state.t(Key::CountsTip));
+                }
+            });
+        });
+    });
+}
+
+fn working_ui(ui: &mut Ui, state: &mut State, work: Work, words: &str) {
+    let progress = work.progress.filter(|progress| progress.total > 0);
+    let fraction = progress.map(|progress| progress.done as f32 / progress.total as f32);
+    let width = if ui.available_width() > 640.0 { 160.0 } else { 96.0 };
+    widgets::progress(ui, width, words, fraction);
+    if let Some(progress) = work.progress.filter(|progress| progress.per_second > 0.0) {
+        let rate = match progress.unit {
+            Unit::Bytes => format!("{}/s", text::size(progress.per_second as u64)),
+            Unit::PromptTokens | Unit::Tokens => {
+                let speed = format!("{:.*}", usize::from(progress.per_second < 10.0), progress.per_second);
+                fill(state.lang, Key::TokensPerSecond, &[&speed])
+            }
+        };
+        let left = progress.total.saturating_sub(progress.done) as f64 / f64::from(progress.per_second);
+        let known = progress.total > 0 && left >= 0.5;
+        let left = fill(state.lang, Key::TimeLeft, &[&text::duration(state.lang, left)]);
+        small(ui, &if known { format!("{rate} · {left}") } else { rate });
+    }
+    if matches!(work.kind, JobKind::GenerateText | JobKind::OpenModel) && !work.stopping {
+        let cancel = widgets::link_button(ui, state.t(Key::Cancel));
+        if cancel.on_hover_text(Command::Stop.hint(state.lang, ui.ctx().os())).clicked() {
+            state.ask(Action::Cancel);
+        }
+    }
+}
+
+fn small(ui: &mut Ui, text: &str) -> egui::Response {
+    let color = theme::palette(ui).muted;
+    ui.label(egui::RichText::new(text).font(theme::small()).color(color))
+}
+
+/// What the engine does, in words.
+fn what(state: &State, work: Option<Work>) -> String {
+    let lang = state.lang;
+    let number = |number: u64| text::count(usize::try_from(number).unwrap_or(usize::MAX));
+    match work {
+        None if state.model.opening.is_none() && state.model.open.is_none() && state.models.is_some() => {
+            state.t(Key::ReadyWithoutModel).to_owned()
+        }
+        None => state.t(Key::Ready).to_owned(),
+        Some(work) if work.stopping => state.t(Key::Stopping).to_owned(),
+        Some(work) => match (work.kind, work.progress) {
+            (JobKind::OpenModel, _) => {
+                let name = state.model.opening.as_deref().map(models::short_name).unwrap_or_default();
+                fill(lang, Key::OpeningModel, &[&name])
+            }
+            (JobKind::GenerateText, Some(progress)) if progress.unit == Unit::PromptTokens => {
+                fill(lang, Key::ReadingOf, &[&number(progress.done), &number(progress.total)])
+            }
+            (JobKind::GenerateText, Some(progress)) if progress.total > 0 => {
+                fill(lang, Key::WritingOf, &[&number(progress.done), &number(progress.total)])
+            }
+            (JobKind::GenerateText, _) => state.t(Key::Writing).to_owned(),
+            (JobKind::Files, _) => state.t(Key::WorkingOnFiles).to_owned(),
+        },
+    }
+}
+
+/// While a file hovers over the window: what dropping it does.
+pub fn drop_ui(ui: &mut Ui, state: &State) {
+    let hovered = ui.input(|input| input.raw.hovered_files.clone());
+    let Some(file) = hovered.first() else { return };
+    let ending =
+        |path: &std::path::PathBuf| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let (icon, key) = match file.path.as_ref().and_then(ending).as_deref() {
+        Some("gguf") => (Icon::Models, Key::DropModel),
+        Some("md" | "markdown" | "txt" | "text") => (Icon::Document, Key::DropText),
+        _ => (Icon::Info, Key::DropOther),
+    };
+    let palette = theme::palette(ui);
+    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("drop"));
+    let painter = ui.ctx().layer_painter(layer);
+    let all = ui.ctx().content_rect();
+    painter.rect_filled(all, 0, palette.scrim);
+    let card = Rect::from_center_size(all.center(), vec2(380.0, 120.0));
+    painter.rect(card, 14, palette.raised, egui::Stroke::new(2.0, palette.accent), egui::StrokeKind::Inside);
+    icon.paint(
+        &painter,
+        Rect::from_center_size(card.center() - vec2(0.0, 18.0), Vec2::splat(28.0)),
+        28.0,
+        palette.accent,
+    );
+    let at = card.center() + vec2(0.0, 24.0);
+    widgets::line(&painter, at, Align2::CENTER_CENTER, state.t(key), theme::body(), palette.text, 360.0);
+}
+
+/// How pop-ups with fields close.
+pub const CLOSE_OUTSIDE: PopupCloseBehavior = PopupCloseBehavior::CloseOnClickOutside;
+
+/// The sheet of shortcuts.
+pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
+    if !state.sheet_open {
+        return;
+    }
+    let palette = theme::palette(ui);
+    let frame = widgets::popup_frame(ui).inner_margin(Margin::same(24));
+    let modal = egui::Modal::new(egui::Id::unique("shortcuts")).frame(frame).backdrop_color(palette.scrim);
+    let shown = modal.show(ui.ctx(), |ui| {
+        ui.set_width(640.0);
+        ui.horizontal(|ui| {
+            ui.label(egui::RichText::new(state.t(Key::Shortcuts)).font(theme::title()));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if widgets::icon_button(ui, Icon::Close, state.t(Key::Close)).clicked() {
+                    state.sheet_open = false;
+                }
+            });
+        });
+        ui.add_space(8.0);
+        let half = Command::ALL.len().div_ceil(2);
+        ui.spacing_mut().item_spacing.x = 40.0;
+        ui.columns(2, |columns| {
+            for (column, commands) in columns.iter_mut().zip(Command::ALL.chunks(half)) {
+                column.spacing_mut().item_spacing.y = 0.0;
+                for command in commands {
+                    shortcut_row(column, state, *command);
+                }
+            }
+        });
+    });
+    if shown.should_close() {
+        state.sheet_open = false;
+    }
+}
+
+fn shortcut_row(ui: &mut Ui, state: &State, command: Command) {
+    let palette = theme::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    let name = command.label(state.lang);
+    let keys = command.keys(ui.ctx().os());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {keys}")));
+    let middle = rect.center().y;
+    widgets::line(
+        ui.painter(),
+        pos2(rect.left(), middle),
+        Align2::LEFT_CENTER,
+        name,
+        theme::row(),
+        palette.text,
+        180.0,
+    );
+    let mut right = rect.right();
+    for key in keys.split(' ').rev() {
+        let galley = ui.painter().layout_no_wrap(key.to_owned(), theme::key(), palette.muted);
+        let size = vec2((galley.size().x + 12.0).max(22.0), 20.0);
+        let cap = Rect::from_min_size(pos2(right - size.x, middle - size.y / 2.0), size);
+        ui.painter().rect(cap, 4, palette.panel, theme::hairline(ui), egui::StrokeKind::Inside);
+        ui.painter().galley(cap.center() - galley.size() / 2.0, galley, palette.muted);
+        right -= size.x + 4.0;
+    }
+    response.on_hover_text(command.tooltip(state.lang));
+}

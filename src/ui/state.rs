@@ -1,0 +1,261 @@
+//! What the window shows: plain data that pages draw and change. `app` fills it, and does what pages ask.
+
+use std::path::PathBuf;
+
+use super::{
+    Command,
+    preferences::Preferences,
+    text::{Key, t},
+    toasts::Toasts,
+    write::WriteView,
+};
+use crate::{
+    Lang, catalogue,
+    document::{Chat, Document, MessageId, TokenRef},
+    engine::{JobKind, Progress, TextModelInfo},
+    generate::ContextReport,
+};
+
+/// A page of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// Documents and conversations.
+    #[default]
+    Write,
+    /// The models on this computer.
+    Models,
+    /// Language, look, files.
+    Settings,
+}
+
+/// Something that a page asks for and `app` does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A command.
+    Do(Command),
+    /// Show the document or conversation with this id.
+    Show(String),
+    /// Delete the document or conversation with this id.
+    Delete(String),
+    /// Use a model.
+    UseModel(PathBuf),
+    /// Take a model off the list; its file stays.
+    ForgetModel(PathBuf),
+    /// Write on from a token of the document with another in its place.
+    Branch(TokenRef, u32),
+    /// Answer anew from a token of the conversation.
+    BranchReply(TokenRef, u32),
+    /// Write on from an example.
+    TryExample(String),
+    /// Do a task.
+    Task(TaskAction),
+    /// Send what is typed below the conversation.
+    SendMessage,
+    /// Say a message in other words and have it answered.
+    EditMessage(MessageId, String),
+    /// Answer a message of the user again.
+    AnswerAgain(MessageId),
+    /// Stop a job.
+    Cancel,
+    /// Make a new seed.
+    NewSeed,
+}
+
+/// A task to be done with the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskAction {
+    /// The task's id.
+    pub task: String,
+    /// The style, the language or the brief, where the task takes one.
+    pub detail: String,
+}
+
+/// A task as a chip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskItem {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub en: String,
+    /// Its name in Chinese.
+    pub zh: String,
+    /// What it does.
+    pub tip_en: String,
+    /// What it does, in Chinese.
+    pub tip_zh: String,
+    /// What it must be told.
+    pub needs: Needs,
+    /// Whether the user may answer in words of their own.
+    pub own_words: bool,
+}
+
+/// What a task must be told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// What the text should be about.
+    Brief,
+    /// One of a few: what is told, its name, its name in Chinese.
+    Choice(Vec<(String, String, String)>),
+}
+
+/// All that the window shows.
+pub struct State {
+    /// The language of the interface.
+    pub lang: Lang,
+    /// What the user has set.
+    pub preferences: Preferences,
+    /// The page shown.
+    pub page: Page,
+    /// Documents and conversations.
+    pub library: Library,
+    /// The Write page's own.
+    pub write: WriteView,
+    /// The model in use.
+    pub model: ModelState,
+    /// The models on this computer; `None` until they were listed.
+    pub models: Option<Vec<catalogue::Model>>,
+    /// What can be done with a selection.
+    pub tasks: Vec<TaskItem>,
+    /// What the engine does.
+    pub work: Option<Work>,
+    /// Memory of this process in bytes, where the system tells.
+    pub memory_bytes: Option<u64>,
+    /// What failed, and what can be taken back.
+    pub toasts: Toasts,
+    /// Whether the sheet of shortcuts is open.
+    pub sheet_open: bool,
+    /// The folder of the library, to be shown.
+    pub library_folder: PathBuf,
+    /// Milliseconds since 1970, for what is written now.
+    pub now_ms: u64,
+    /// What pages asked for in this frame.
+    pub asked: Vec<Action>,
+}
+
+/// The model in use.
+#[derive(Clone, Debug, Default)]
+pub struct ModelState {
+    /// The open model.
+    pub open: Option<TextModelInfo>,
+    /// The name of one that is being opened.
+    pub opening: Option<String>,
+}
+
+impl ModelState {
+    /// Whether text can be generated now.
+    pub fn is_ready(&self) -> bool {
+        self.open.is_some() && self.opening.is_none()
+    }
+}
+
+/// What the engine does, for the status bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// What.
+    pub kind: JobKind,
+    /// How far, once it is known.
+    pub progress: Option<Progress>,
+    /// Whether it was told to stop.
+    pub stopping: bool,
+}
+
+/// The documents and conversations, newest first. There is always at least one of each.
+#[derive(Debug)]
+pub struct Library {
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// The conversations.
+    pub chats: Vec<Chat>,
+    /// The document shown.
+    pub document: usize,
+    /// The conversation shown.
+    pub chat: usize,
+    /// What of the document's text the model read last, and the document's id.
+    pub context: Option<(String, ContextReport)>,
+    /// Tokens in the shown document or conversation, once counted.
+    pub tokens: Option<usize>,
+}
+
+impl Library {
+    /// One empty document and one empty conversation.
+    pub fn new(now_ms: u64) -> Self {
+        Self {
+            documents: vec![Document::new(now_ms)],
+            chats: vec![Chat::new(now_ms)],
+            document: 0,
+            chat: 0,
+            context: None,
+            tokens: None,
+        }
+    }
+
+    /// The document shown.
+    pub fn document(&self) -> &Document {
+        &self.documents[self.document]
+    }
+
+    /// The document shown, to be changed.
+    pub fn document_mut(&mut self) -> &mut Document {
+        &mut self.documents[self.document]
+    }
+
+    /// The conversation shown.
+    pub fn chat(&self) -> &Chat {
+        &self.chats[self.chat]
+    }
+
+    /// The conversation shown, to be changed.
+    pub fn chat_mut(&mut self) -> &mut Chat {
+        &mut self.chats[self.chat]
+    }
+}
+
+impl State {
+    /// A window that has just opened.
+    pub fn new(lang: Lang, preferences: Preferences, now_ms: u64) -> Self {
+        Self {
+            lang,
+            preferences,
+            page: Page::default(),
+            library: Library::new(now_ms),
+            write: WriteView::default(),
+            model: ModelState::default(),
+            models: None,
+            tasks: Vec::new(),
+            work: None,
+            memory_bytes: None,
+            toasts: Toasts::default(),
+            sheet_open: false,
+            library_folder: PathBuf::new(),
+            now_ms,
+            asked: Vec::new(),
+        }
+    }
+
+    /// What `key` says.
+    pub fn t(&self, key: Key) -> &'static str {
+        t(self.lang, key)
+    }
+
+    /// Asks `app` to do something.
+    pub fn ask(&mut self, action: Action) {
+        self.asked.push(action);
+    }
+
+    /// Asks for a command.
+    pub fn command(&mut self, command: Command) {
+        self.asked.push(Action::Do(command));
+    }
+
+    /// Whether text is being generated.
+    pub fn is_writing(&self) -> bool {
+        self.work.is_some_and(|work| work.kind == JobKind::GenerateText)
+    }
+
+    /// The id of what is shown on the Write page.
+    pub fn shown_id(&self) -> &str {
+        if self.preferences.chatting { self.library.chat().id() } else { self.library.document().id() }
+    }
+}

@@ -1,0 +1,400 @@
+//! Every sentence, label and name that the window shows, in both languages.
+
+use crate::Lang;
+
+macro_rules! strings {
+    ($($name:ident: $en:literal, $zh:literal;)*) => {
+        /// Something the window says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the table says what each one says")]
+        pub enum Key { $($name),* }
+
+        impl Key {
+            /// Everything the window can say.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            fn both(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($en, $zh)),* }
+            }
+        }
+    };
+}
+
+/// What `key` says in `lang`.
+pub fn t(lang: Lang, key: Key) -> &'static str {
+    let (en, zh) = key.both();
+    lang.pick(en, zh)
+}
+
+/// What `key` says in `lang`, with `{0}`, `{1}`, … replaced.
+pub fn fill(lang: Lang, key: Key, values: &[&str]) -> String {
+    let mut text = t(lang, key).to_owned();
+    for (i, value) in values.iter().enumerate() {
+        text = text.replace(&format!("{{{i}}}"), value);
+    }
+    text
+}
+
+/// A count with its thousands apart: `1,204`.
+pub fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in decimal units, as files are sold: `98 MB`, `1.4 GB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..1_000_000_000 => format!("{} MB", (bytes + 500_000) / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A number of weights: `135M`, `1.7B`.
+pub fn weights(parameters: u64) -> String {
+    match parameters {
+        0..1_000_000 => format!("{}K", parameters / 1_000),
+        1_000_000..999_500_000 => format!("{:.0}M", parameters as f64 / 1e6),
+        _ => format!("{:.1}B", parameters as f64 / 1e9),
+    }
+}
+
+/// A duration to be waited for: `3 s`, `2 min`.
+pub fn duration(lang: Lang, seconds: f64) -> String {
+    let seconds = seconds.ceil().max(0.0) as u64;
+    match (seconds, lang) {
+        (0..100, Lang::En) => format!("{seconds} s"),
+        (0..100, Lang::Zh) => format!("{seconds} 秒"),
+        (_, Lang::En) => format!("{} min", seconds.div_ceil(60)),
+        (_, Lang::Zh) => format!("{} 分钟", seconds.div_ceil(60)),
+    }
+}
+
+strings! {
+    // Pages and the rail
+    Write: "Write", "写作";
+    Models: "Models", "模型";
+    Settings: "Settings", "设置";
+    Notebook: "Notebook", "笔记";
+    Chat: "Chat", "对话";
+    Rail: "Pages", "页面";
+
+    // Commands
+    Generate: "Generate", "生成";
+    GenerateTip: "Go on writing at the cursor", "从光标处继续写";
+    Send: "Send", "发送";
+    SendTip: "Send the message to the model", "把消息发给模型";
+    Stop: "Stop", "停止";
+    StopTip: "Stop what is running; what has been written stays", "停止当前任务，已写的内容会保留";
+    Regenerate: "Regenerate", "重新生成";
+    RegenerateTip: "Write the last generated part again, differently; the old one stays as a variant", "换一种写法重写上一段，原来的保留为变体";
+    Undo: "Undo", "撤销";
+    UndoTip: "Take back the last change", "撤销上一步";
+    Redo: "Redo", "重做";
+    RedoTip: "Bring back what was undone", "恢复撤销的内容";
+    NewDocument: "New document", "新建文稿";
+    NewDocumentTip: "Start an empty document", "新建一篇空白文稿";
+    OpenFile: "Open…", "打开…";
+    OpenFileTip: "Open a .md or .txt file as a document", "打开 .md 或 .txt 文件";
+    SaveFile: "Save", "保存";
+    SaveFileTip: "Save the text as a file, with its recipe beside it", "把文稿存为文件，并附上配方";
+    SaveFileAs: "Save as…", "另存为…";
+    SaveFileAsTip: "Save the text under another name, with its recipe beside it", "以另一个名称保存文稿，并附上配方";
+    Find: "Find", "查找";
+    FindTip: "Find text in this document", "在文稿中查找";
+    Preview: "Preview", "预览";
+    PreviewTip: "Show the document with its Markdown laid out", "显示 Markdown 排版效果";
+    ToggleDocuments: "Documents", "文稿列表";
+    ToggleDocumentsTip: "Show or hide the list of documents", "显示或隐藏文稿列表";
+    ToggleInspector: "Inspector", "检查器";
+    ToggleInspectorTip: "Show or hide the panel that shapes the next result", "显示或隐藏生成设置面板";
+    OpenModel: "Open a model…", "打开模型…";
+    OpenModelTip: "Open a GGUF file from this computer", "打开本机上的 GGUF 文件";
+    GoWriteTip: "Documents and conversations", "文稿与对话";
+    GoModelsTip: "The models on this computer", "本机上的模型";
+    GoSettingsTip: "Language, look, models and files", "语言、外观、模型与文件";
+    Shortcuts: "Keyboard shortcuts", "快捷键";
+    ShortcutsTip: "Every key the studio knows", "全部快捷键";
+    ZoomIn: "Larger interface", "放大界面";
+    ZoomOut: "Smaller interface", "缩小界面";
+    ZoomReset: "Normal size", "恢复默认大小";
+    NextVariant: "Next variant", "下一个变体";
+    PreviousVariant: "Previous variant", "上一个变体";
+    VariantTip: "Go through the versions of the last generated part", "在上一段的各个版本间切换";
+    Quit: "Quit", "退出";
+    QuitTip: "Everything is saved first", "退出前会自动保存";
+
+    // The editor
+    EditorName: "Document text", "文稿正文";
+    BranchHint: "Click a word to branch from here", "点击一个词，从这里分叉";
+    BranchChoice: "Branch with {0}, {1}", "以“{0}”分叉，{1}";
+    FindWhat: "Find in the document", "在文稿中查找";
+    FindCount: "{0} of {1}", "{0} / {1}";
+    FindNothing: "No matches", "没有匹配";
+    FindNext: "Next match", "下一处";
+    FindPrevious: "Previous match", "上一处";
+    FindClose: "Close find", "关闭查找";
+    ReplaceWith: "Replace with", "替换为";
+    ReplaceOne: "Replace", "替换";
+    ReplaceAll: "Replace all", "全部替换";
+
+    // Around every page
+    Model: "Model", "模型";
+    ModelTip: "The model that writes; click to choose another", "正在使用的模型，点击可更换";
+    NoModel: "No model", "没有模型";
+    Opening: "opening…", "正在打开…";
+    Ready: "Ready", "就绪";
+    ReadyWithoutModel: "No model is open", "尚未打开模型";
+    Stopping: "Stopping…", "正在停止…";
+    OpeningModel: "Opening {0}", "正在打开 {0}";
+    ReadingOf: "Reading {0} of {1}", "正在阅读 {0} / {1}";
+    WritingOf: "Writing {0} of {1}", "正在写 {0} / {1}";
+    Writing: "Writing…", "正在写…";
+    WorkingOnFiles: "Working on files", "正在处理文件";
+    TokensPerSecond: "{0} tokens/s", "{0} 词元/秒";
+    TimeLeft: "{0} left", "还需 {0}";
+    Tokens: "{0} tokens", "{0} 词元";
+    Cancel: "Cancel", "取消";
+    Close: "Close", "关闭";
+    Dismiss: "Dismiss", "关闭提示";
+    Delete: "Delete", "删除";
+    Copy: "Copy", "复制";
+    MemoryTip: "Memory this program uses", "本程序占用的内存";
+    CountsTip: "Words and tokens in what is shown", "当前内容的字数与词元数";
+    DropModel: "Drop to open this model", "松开以打开模型";
+    DropText: "Drop to open as a document", "松开以打开为文稿";
+    DropOther: "Atelier opens .gguf models and .md or .txt texts", "可打开 .gguf 模型以及 .md、.txt 文本";
+
+    // Documents
+    Chats: "Conversations", "对话";
+    NewChat: "New conversation", "新对话";
+    Untitled: "Untitled", "未命名";
+    Word: "{0} word", "{0} 词";
+    Words: "{0} words", "{0} 词";
+    Characters: "{0} characters", "{0} 字";
+    Messages: "{0} messages", "{0} 条消息";
+    Now: "now", "刚刚";
+    MinutesAgo: "{0} min ago", "{0} 分钟前";
+    HoursAgo: "{0} h ago", "{0} 小时前";
+    Yesterday: "yesterday", "昨天";
+    DaysAgo: "{0} days ago", "{0} 天前";
+    MonthsAgo: "{0} months ago", "{0} 个月前";
+    Restore: "Undo", "撤销";
+
+    // Why something cannot be done now
+    FirstOpenModel: "Open a model first", "请先打开一个模型";
+    FirstTypeMessage: "Type a message first", "请先输入消息";
+    FirstWriteWords: "Write a few words first; the model goes on from them", "请先写几个词，模型会接着写";
+
+    // The empty page
+    EmptyHint: "Start writing, then press {0} and the model goes on from the cursor.", "先写个开头，再按 {0}，模型会从光标处接着写。";
+    OrTry: "Or try one of these", "或者试试这些";
+    ExampleTip: "Begin with these words and let the model go on", "以这段文字开头，让模型接着写";
+    ExampleStory: "A story", "故事";
+    ExampleStoryText: "On the last night of October the keeper climbed the stairs with a lamp in one hand and a letter in the other.", "十月的最后一夜，守塔人一手提灯，一手拿着信，走上了楼梯。";
+    ExampleArticle: "An article", "文章";
+    ExampleArticleText: "# Why small towns keep their libraries\n\nEvery Saturday morning, before the bakery opens, a line forms outside the library.", "# 小城为什么留住图书馆\n\n每个星期六的早晨，面包店还没开门，图书馆外已经排起了队。";
+    ExampleList: "A plan", "计划";
+    ExampleListText: "# A weekend in the mountains\n\nWhat we need to pack:\n\n1. A warm jacket\n2.", "# 山中周末\n\n要带的东西：\n\n1. 一件厚外套\n2.";
+    EnglishOnly: "The model that comes with Atelier was made for English. For Chinese, open a GGUF model that knows Chinese, such as one of the Qwen family.", "自带的模型只擅长英文。要写中文，请打开会中文的 GGUF 模型，例如 Qwen 系列。";
+
+    // The conversation
+    ChatEmpty: "Ask something", "问点什么";
+    ChatEmptyHint: "The model answers on this computer; nothing leaves it.", "模型在本机回答，内容不会离开这台电脑。";
+    ChatExample1: "Explain how tides work to a ten-year-old.", "给十岁的孩子讲讲潮汐是怎么来的。";
+    ChatExample2: "Give me five names for a small bakery.", "给一家小面包店起五个名字。";
+    ChatExample3: "Write a polite reply that turns an invitation down.", "写一封婉拒邀请的回信。";
+    ChatExampleTip: "Send this question", "发送这个问题";
+    NoChatTemplate: "This model brings no chat template; it may answer oddly. The notebook suits it better.", "此模型没有对话模板，回答可能不正常，更适合在笔记中使用。";
+    You: "You", "你";
+    Message: "Message", "消息";
+    MessageHint: "Write a message", "输入消息";
+    SendMessage: "Send message", "发送消息";
+    SystemPrompt: "Instructions", "系统提示词";
+    SystemPromptTip: "What the model reads before the conversation: who it is, how it should answer", "对话开始前给模型的说明：它是谁、怎样回答";
+    SystemPromptHint: "You are a careful editor. Answer briefly.", "你是一位细心的编辑，回答要简短。";
+    EditMessage: "Edit message", "修改消息";
+    EditMessageTip: "Say it in other words and have it answered again; the old answers stay", "修改后重新回答，原来的回答会保留";
+    SaveAndSend: "Send again", "重新发送";
+    AnswerAgain: "Answer again", "重新回答";
+    AnswerAgainTip: "Another answer to the same message; this one stays", "换一个回答，当前的会保留";
+    NumberOf: "{0}/{1}", "{0}/{1}";
+
+    // The inspector
+    WithSelection: "Do with the selection", "处理选中的文字";
+    WithDocument: "Do with the document", "处理全文";
+    TasksTip: "The result stands in the text as a variant and can be undone", "结果会作为变体写入文稿，可以撤销";
+    Brief: "Brief", "要求";
+    BriefHint: "What it should be about, for whom, how long", "写什么、给谁看、多长";
+    OwnWords: "In your own words", "自定义";
+    OwnWordsHint: "such as: like a sea shanty", "例如：像一首船歌";
+    Begin: "Begin", "开始";
+    Character: "Character", "风格";
+    Presets: "Presets", "预设";
+    PresetsTip: "Your own presets: keep these settings under a name", "把当前设置存成自己的预设";
+    YourPresets: "Your presets", "我的预设";
+    NoPresets: "None yet. Give the settings a name to keep them.", "还没有。给当前设置起个名字即可保存。";
+    PresetName: "Name of the preset", "预设名称";
+    SavePreset: "Keep these settings", "保存当前设置";
+    Precise: "Precise", "严谨";
+    Balanced: "Balanced", "均衡";
+    Wild: "Wild", "奔放";
+    Temperature: "Temperature", "温度";
+    TemperatureTip: "Low keeps to likely words, high dares more; 0 always takes the likeliest", "低则稳妥，高则大胆；0 表示总取最可能的词";
+    TopP: "Top-p", "Top-p";
+    TopPTip: "Choose among the likeliest words that together reach this probability; 1 is off", "只在累计概率达到该值的词中选择；1 表示关闭";
+    MinP: "Min-p", "Min-p";
+    MinPTip: "Drop words less likely than this fraction of the likeliest; 0 is off", "去掉概率低于最高者该比例的词；0 表示关闭";
+    Length: "Length", "长度";
+    LengthTip: "At most this many tokens; about three quarters as many words", "最多生成的词元数";
+    Seed: "Seed", "种子";
+    SeedTip: "The same seed, settings and text give the same words again", "种子、设置与文字都相同时，结果也相同";
+    KeepSeed: "Keep the seed", "保留种子";
+    SeedKept: "The seed stays the same", "种子保持不变";
+    SeedChanges: "A new seed each time", "每次使用新种子";
+    NewSeed: "New seed", "新种子";
+    Advanced: "Repetition, stops, bias, filters", "重复、停止、偏置与过滤";
+    Repetition: "Repetition", "重复";
+    PenaltyWindow: "Look back", "回看";
+    PenaltyWindowTip: "How many last tokens the three penalties look at; 0 is off, −1 all of them", "三种惩罚回看的词元数；0 关闭，−1 表示全部";
+    RepeatPenalty: "Repeat", "重复惩罚";
+    RepeatPenaltyTip: "Makes tokens that appeared less likely; 1 is off", "降低出现过的词元的概率；1 表示关闭";
+    Frequency: "Frequency", "频率惩罚";
+    FrequencyTip: "Less likely with every time a token appeared; 0 is off", "每出现一次就再降低一些；0 表示关闭";
+    Presence: "Presence", "存在惩罚";
+    PresenceTip: "Less likely once a token has appeared at all; 0 is off", "只要出现过就降低；0 表示关闭";
+    Dry: "DRY", "DRY";
+    DryTip: "Against repeating whole sequences; 0 is off", "避免整段重复；0 表示关闭";
+    DryBase: "DRY base", "DRY 底数";
+    DryBaseTip: "How fast the penalty grows with the length of the repeat", "惩罚随重复长度增长的快慢";
+    DryLength: "DRY free length", "DRY 允许长度";
+    DryLengthTip: "Repeats up to this many tokens are free", "不超过该长度的重复不受惩罚";
+    Filters: "Filters", "过滤";
+    TopK: "Top-k", "Top-k";
+    TopKTip: "Choose among this many likeliest words; 0 is off", "只在最可能的若干个词中选择；0 表示关闭";
+    Typical: "Typical", "典型采样";
+    TypicalTip: "Prefer words about as surprising as the text so far; 1 is off", "偏好意外程度适中的词；1 表示关闭";
+    TopSigma: "Top-nσ", "Top-nσ";
+    TopSigmaTip: "Keep words within this many standard deviations of the best; below 0 is off", "保留与最佳相差若干标准差以内的词；小于 0 表示关闭";
+    XtcChance: "XTC chance", "XTC 概率";
+    XtcThreshold: "XTC threshold", "XTC 阈值";
+    XtcTip: "Now and then leaves the likeliest words out, for surprise; chance 0 is off", "偶尔跳过最可能的词，带来意外；概率 0 表示关闭";
+    DynamicRange: "Dynamic range", "动态温度";
+    DynamicTip: "Warmer where the model is unsure, cooler where it is sure; 0 is off", "模型犹豫时升温，笃定时降温；0 表示关闭";
+    Mirostat: "Mirostat 2", "Mirostat 2";
+    MirostatTip: "Keeps the surprise of the text near a target instead of filtering", "不再过滤，而是让意外程度保持在目标附近";
+    MirostatTau: "Target τ", "目标 τ";
+    MirostatEta: "Rate η", "速率 η";
+    StopStrings: "Stop before", "遇到则停止";
+    StopStringsTip: "The text ends before the first of these", "出现其中之一前结束";
+    BannedPhrases: "Never write", "禁止出现";
+    BannedPhrasesTip: "The model steps back and finds another way", "模型会退回去换一种写法";
+    OneALine: "one a line", "每行一个";
+    LogitBias: "Token bias", "词元偏置";
+    LogitBiasTip: "token = number to add to its logit; token = never forbids it", "词元编号 = 增加的 logit；词元编号 = never 表示禁止";
+    SumGreedy: "always the likeliest word", "总取最可能的词";
+    SumRepeats: "repetition ×{0}", "重复 ×{0}";
+    SumStops: "{0} stop", "停止 {0} 项";
+    SumBans: "{0} never written", "禁止 {0} 项";
+    SumBiases: "{0} biased", "偏置 {0} 项";
+    SumNothing: "nothing else is on", "其余均未启用";
+    ContextOf: "Context · {0} of {1} tokens", "上下文 · {0} / {1} 词元";
+    ContextTip: "What the model reads at once; the oldest part is left out when it does not fit", "模型一次能读的内容；放不下时最早的部分会被略去";
+    Instructions: "instructions", "说明";
+    YourText: "your text", "你的文字";
+    Generated: "generated", "生成";
+    NothingLeftOut: "nothing left out", "没有略去内容";
+    CharactersLeftOut: "the first {0} characters are left out", "最前面的 {0} 个字符被略去";
+    MessagesLeftOut: "the first {0} messages are left out", "最早的 {0} 条消息被略去";
+    Variants: "Variants", "变体";
+    VariantNumber: "Variant {0}: {1}", "变体 {0}：{1}";
+    Chosen: "chosen", "当前";
+    Compare: "Compare", "对比";
+    CompareTip: "Show the variants side by side", "并排显示各个变体";
+
+    // Models
+    ModelsIntro: "Everything runs on this computer. Any GGUF file of the llama, qwen2, qwen3 or gemma3 family opens here, by the button or by dropping it on the window.", "一切都在本机运行。llama、qwen2、qwen3、gemma3 系列的 GGUF 文件都可以打开：点击按钮，或拖到窗口上。";
+    ModelsHint: "Memory is what the weights and the usual context take together.", "内存指权重与默认上下文合计占用。";
+    ModelsChinese: "SmolLM2, which comes with Atelier, was made for English. To write Chinese, open a model of the Qwen or Gemma family.", "自带的 SmolLM2 只擅长英文；要写中文，请打开 Qwen 或 Gemma 系列的模型。";
+    LookingForModels: "Looking for models…", "正在查找模型…";
+    InUse: "in use", "使用中";
+    UseModel: "Use", "使用";
+    UseModelTip: "Write with this model from now on", "从现在起使用这个模型";
+    ForgetModel: "Take off the list", "移出列表";
+    ForgetModelTip: "Takes the model off this list; its file stays", "仅从列表移除，不删除文件";
+    Size: "File", "文件";
+    Memory: "Memory", "内存";
+    Weights: "{0} weights", "{0} 参数";
+    NoLicence: "no licence stated", "未声明许可证";
+    ComesWithAtelier: "Comes with Atelier · {0}", "随 Atelier 提供 · {0}";
+
+    // Settings
+    LookAndLanguage: "Look and language", "外观与语言";
+    Language: "Language", "语言";
+    Automatic: "Automatic", "自动";
+    Theme: "Theme", "主题";
+    AsSystem: "System", "跟随系统";
+    Light: "Light", "浅色";
+    Dark: "Dark", "深色";
+    InterfaceSize: "Size of the interface", "界面大小";
+    ContextSize: "Context", "上下文";
+    ContextSizeTip: "How much text the model reads at once. More takes more memory; automatic uses up to 8,192 tokens.", "模型一次读多少文字。越大越占内存，自动时最多 8,192 词元。";
+    Threads: "Threads", "线程";
+    ThreadsTip: "How many processors models may use, from the next start on.", "模型可用的处理器数量，下次启动时生效。";
+    AutosaveFacts: "Everything you write is saved by itself about a second later, here:", "写下的内容约一秒后自动保存在：";
+    CopyFolder: "Copy the folder's name", "复制文件夹路径";
+    About: "About", "关于";
+    Version: "Atelier {0}", "Atelier {0}";
+    AboutText: "A studio for writing with models on your own computer. MIT or Apache-2.0. The faces, the icons and the model that come with it have licences of their own.", "在自己的电脑上用模型写作的工作室。以 MIT 或 Apache-2.0 许可。自带的字体、图标与模型各有其许可证。";
+    LicenceOf: "Licence of {0}", "{0} 的许可证";
+
+    // What happened
+    NothingToRegenerate: "Nothing here was generated yet", "这里还没有生成过内容";
+    OtherModelWrote: "{0} wrote this; open it again to branch from here", "这段由 {0} 所写，请重新打开该模型再从此处分支";
+    DocumentDeleted: "“{0}” was deleted.", "已删除“{0}”。";
+    SavedAs: "Saved as {0}, with its recipe beside it.", "已保存为 {0}，配方在其旁边。";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fonts;
+
+    #[test]
+    fn both_languages_are_complete_and_can_be_drawn() {
+        for key in Key::ALL {
+            let (en, zh) = key.both();
+            assert!(!en.trim().is_empty() && !zh.trim().is_empty(), "{key:?}");
+            for i in 0..6 {
+                let place = format!("{{{i}}}");
+                assert_eq!(en.contains(&place), zh.contains(&place), "{key:?} {place}");
+            }
+            assert!(!en.chars().any(|c| ('\u{3000}'..'\u{ff00}').contains(&c)), "{key:?}");
+        }
+        let all: String = Key::ALL.iter().flat_map(|key| [key.both().0, key.both().1]).collect();
+        assert_eq!(fonts::missing(&all), "");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,567"],
+            [0, 999, 1000, 1_234_567].map(count).each_ref().map(String::as_str)
+        );
+        assert_eq!(size(98_362_432), "98 MB");
+        assert_eq!(size(1_400_000_000), "1.4 GB");
+        assert_eq!(weights(134_515_008), "135M");
+        assert_eq!(weights(1_711_376_384), "1.7B");
+        assert_eq!(duration(Lang::En, 0.2), "1 s");
+        assert_eq!(duration(Lang::Zh, 600.0), "10 分钟");
+        assert_eq!(fill(Lang::En, Key::Write, &["x"]), "Write");
+    }
+}
