@@ -16,9 +16,13 @@ pub mod gemm;
 mod lanes;
 pub mod level;
 pub mod matrix;
+pub mod normalise;
 pub mod optim;
 pub mod pool;
+pub mod pooling;
+pub mod rotary;
 pub mod rows;
+pub mod softmax;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod vector;

@@ -233,8 +233,7 @@ mod tests {
         for plane in x.chunks(height * width) {
             for row in (0..=height - size).step_by(stride) {
                 for column in (0..=width - size).step_by(stride) {
-                    let window =
-                        (0..size * size).map(|i| plane[(row + i / size) * width + column + i % size]);
+                    let window = (0..size * size).map(|i| plane[(row + i / size) * width + column + i % size]);
                     out.push(if max {
                         window.fold(f64::NEG_INFINITY, f64::max)
                     } else {

@@ -93,9 +93,8 @@ mod tests {
                     total
                 };
                 let factors = plain((1..=size).map(|i| i as f32).collect(), size)?;
-                let loss = |t: &[Tensor]| {
-                    rotary(&t[0], &cos, &sin, pairs)?.powf(3.0)?.broadcast_mul(&factors)?.sum_all()
-                };
+                let loss =
+                    |t: &[Tensor]| rotary(&t[0], &cos, &sin, pairs)?.powf(3.0)?.broadcast_mul(&factors)?.sum_all();
                 let x = Numbers::new(8).vector(heads * time * size);
                 check_gradients(&[x], &[vec![heads, time, size]], &loss, &exact, 1e-4)?;
             }

@@ -1,4 +1,6 @@
-//! What the tests of the kernels share: reproducible numbers and comparisons.
+//! What the tests of the kernels share: reproducible numbers, comparisons and finite differences.
+
+use candle_core::{Device, Result, Tensor, Var};
 
 /// A small generator of numbers for tests.
 pub(crate) struct Numbers(u64);
@@ -42,4 +44,42 @@ pub(crate) fn assert_close(got: &[f32], expected: &[f64], tolerance: f64, what: 
             "{what}: element {index} is {got}, expected {expected}, relative error {error:.2e}"
         );
     }
+}
+
+/// Fails unless the value of `loss` agrees with `exact`, which takes all inputs in one slice, and its gradient to every
+/// input with the central differences of `exact`, within `tolerance` of the largest.
+#[track_caller]
+pub(crate) fn check_gradients(
+    inputs: &[Vec<f32>],
+    shapes: &[Vec<usize>],
+    loss: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+    exact: &dyn Fn(&[f64]) -> f64,
+    tolerance: f64,
+) -> Result<()> {
+    let vars: Vec<Var> = inputs
+        .iter()
+        .zip(shapes)
+        .map(|(values, shape)| Var::from_vec(values.clone(), shape.clone(), &Device::Cpu))
+        .collect::<Result<_>>()?;
+    let wide: Vec<f64> = inputs.iter().flatten().map(|x| f64::from(*x)).collect();
+    let loss = loss(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>())?;
+    let (got, value) = (f64::from(loss.to_scalar::<f32>()?), exact(&wide));
+    assert!((got - value).abs() <= tolerance * (1.0 + value.abs()), "value: {got}, expected {value}");
+    let gradients = super::autograd::first_order(|| loss.backward())?;
+    let slope = |index: usize| {
+        let shifted = |by: f64| {
+            let mut x = wide.clone();
+            x[index] += by;
+            exact(&x)
+        };
+        (shifted(1e-6) - shifted(-1e-6)) / 2e-6
+    };
+    let mut start = 0;
+    for (input, var) in vars.iter().enumerate() {
+        let got: Vec<f32> = gradients.get(var).expect("a gradient").flatten_all()?.to_vec1()?;
+        let expected: Vec<f64> = (start..start + got.len()).map(slope).collect();
+        assert_close(&got, &expected, tolerance, &format!("gradient to input {input}"));
+        start += got.len();
+    }
+    Ok(())
 }

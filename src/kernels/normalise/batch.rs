@@ -184,8 +184,8 @@ unsafe fn sums_body<V: Vector>(x: &[f32], mean: f32, through: Option<Through<'_>
         }
         totals[0] += f64::from(first[0].add(first[1]).sum());
         totals[1] += f64::from(second[0].add(second[1]).sum());
-        for at in whole..end {
-            let d = x[at] - mean;
+        for (at, x) in x.iter().enumerate().take(end).skip(whole) {
+            let d = x - mean;
             let g = match through {
                 None => d,
                 Some(t) => t.activation.backward(V::splat(t.results[at]), V::splat(t.g[at])).to_array()[0],
@@ -198,16 +198,25 @@ unsafe fn sums_body<V: Vector>(x: &[f32], mean: f32, through: Option<Through<'_>
 }
 
 vectorised! {
-    /// `out = activation(x · scale + shift)`
+    /// `out = activation((x − mean) · scale + shift)`
     ///
     /// # Safety
     /// The slices must have one length.
-    unsafe fn scaled = scaled_body(x: &[f32], scale: f32, shift: f32, activation: Activation, out: &mut [f32])
+    unsafe fn scaled =
+        scaled_body(x: &[f32], mean: f32, scale: f32, shift: f32, activation: Activation, out: &mut [f32])
 }
 
 #[inline(always)]
-unsafe fn scaled_body<V: Vector>(x: &[f32], scale: f32, shift: f32, activation: Activation, out: &mut [f32]) {
-    let of = |x: V| activation.apply(x.mul_add(V::splat(scale), V::splat(shift)));
+unsafe fn scaled_body<V: Vector>(
+    x: &[f32],
+    mean: f32,
+    scale: f32,
+    shift: f32,
+    activation: Activation,
+    out: &mut [f32],
+) {
+    // Not one multiplication with a shift that holds the mean: far from zero that would lose digits.
+    let of = |x: V| activation.apply(x.sub(V::splat(mean)).mul_add(V::splat(scale), V::splat(shift)));
     let whole = x.len() / LANES * LANES;
     for at in (0..whole).step_by(LANES) {
         // SAFETY: eight numbers from `at` are inside both.
@@ -274,12 +283,12 @@ impl Norm {
         let (shared, plane) = (Shared::new(&mut out), self.planes.plane);
         exec.pool.run(self.planes.channels, |channel| {
             let scale = weight[channel] * self.inverse(channel);
-            let shift = bias[channel] - self.statistics.mean[channel] * scale;
+            let (mean, shift) = (self.statistics.mean[channel], bias[channel]);
             for start in self.planes.starts(channel) {
                 // SAFETY: planes do not overlap.
                 let out = unsafe { shared.part(start, plane) };
                 // SAFETY: both are one plane.
-                unsafe { scaled(exec.level, &x[start..start + plane], scale, shift, self.activation, out) };
+                unsafe { scaled(exec.level, &x[start..start + plane], mean, scale, shift, self.activation, out) };
             }
         });
         out
@@ -417,8 +426,7 @@ mod tests {
             let x = numbers.vector(batch * channels * plane);
             let (w, b) = (numbers.vector(channels), numbers.vector(channels));
             let shapes = [vec![batch, channels, plane], vec![channels], vec![channels]];
-            let fixed =
-                Statistics { mean: numbers.vector(channels), variance: vec![0.7; channels] };
+            let fixed = Statistics { mean: numbers.vector(channels), variance: vec![0.7; channels] };
             let inputs = [x, w, b];
             let slope = Activation::LeakyRelu(0.2);
             check_gradients(
