@@ -31,7 +31,7 @@ macro_rules! vectorised {
                     // SAFETY: the caller's promise, passed on; the processor has the instructions.
                     unsafe { $body::<$crate::kernels::vector::Avx2>($($arg),*) }
                 }
-                if level == $crate::kernels::Level::Avx2 {
+                if level >= $crate::kernels::Level::Avx2 {
                     // SAFETY: a `Level` in use is present; the rest is the caller's promise.
                     return unsafe { avx2($($arg),*) };
                 }

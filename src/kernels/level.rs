@@ -11,19 +11,26 @@ pub const VARIABLE: &str = "ATELIER_SIMD";
 pub enum Level {
     /// Plain Rust, whatever the compiler makes of it.
     Portable,
+    /// 64-bit ARM with NEON and its dot products (Armv8.2). Float kernels are the portable ones, which the compiler
+    /// turns into NEON.
+    Neon,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
+    /// AVX2 and VNNI on 32-byte vectors: AVX-512 VNNI with AVX-512 VL, or AVX-VNNI. Float kernels are those of AVX2.
+    Vnni,
 }
 
 impl Level {
     /// Every level that kernels exist for.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Avx2];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Vnni];
 
     /// The name used in `ATELIER_SIMD`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
+            Self::Vnni => "vnni",
         }
     }
 
@@ -31,14 +38,21 @@ impl Level {
     pub fn is_present(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 std::arch::is_x86_feature_detected!("avx2")
                     && std::arch::is_x86_feature_detected!("fma")
                     && std::arch::is_x86_feature_detected!("f16c")
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => {
+                let wide = std::arch::is_x86_feature_detected!("avx512vnni")
+                    && std::arch::is_x86_feature_detected!("avx512vl");
+                Self::Avx2.is_present() && (wide || std::arch::is_x86_feature_detected!("avxvnni"))
+            }
+            _ => false,
         }
     }
 

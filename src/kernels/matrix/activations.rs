@@ -10,6 +10,9 @@ use half::f16;
 use super::layout::{BLOCK, SUPER, Shape};
 use crate::kernels::{Level, Pool};
 
+/// Tokens that are multiplied with unpacked codes at a time; their codes lie side by side, block by block.
+pub(super) const TILE: usize = 4;
+
 /// Which forms are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forms {
@@ -42,7 +45,7 @@ impl Forms {
     }
 }
 
-/// Codes of one kind: `[tokens, columns]` and what goes with each block.
+/// Codes of one kind and what goes with each block, in the order of [`Activations::place`].
 #[derive(Default)]
 pub(super) struct Codes {
     /// −127 … 127.
@@ -59,12 +62,13 @@ pub(super) struct Codes {
     pub sums_of_32: Vec<i16>,
 }
 
-/// A reusable buffer of activations, `[tokens, columns]`.
+/// A reusable buffer of activations of `tokens` tokens, `columns` each.
 #[derive(Default)]
 pub struct Activations {
     pub(super) tokens: usize,
     pub(super) columns: usize,
     pub(super) forms: Forms,
+    /// `[tokens, columns]`
     pub(super) float: Vec<f32>,
     pub(super) blocks: Codes,
     pub(super) supers: Codes,
@@ -129,17 +133,16 @@ impl Activations {
                 row.resize(columns, 0.0);
                 for token in start..end {
                     fill(token, row);
-                    let at = token * columns;
                     // SAFETY: the buffers hold all tokens in these forms, and this token is this task's.
                     unsafe {
                         if forms.float {
-                            float.range(at, columns).copy_from_slice(row);
+                            float.range(token * columns, columns).copy_from_slice(row);
                         }
                         if forms.blocks {
-                            set_blocks(level, row, &blocks, at);
+                            set_blocks(level, row, &blocks, Places::of(token, tokens, columns / BLOCK));
                         }
                         if forms.supers {
-                            set_supers(level, row, &supers, at);
+                            set_supers(level, row, &supers, Places::of(token, tokens, columns / SUPER));
                         }
                     }
                 }
@@ -150,6 +153,28 @@ impl Activations {
     /// How many tokens it holds.
     pub fn tokens(&self) -> usize {
         self.tokens
+    }
+
+    /// Where block `block` of the `blocks` of a token is among the codes.
+    pub(super) fn place(&self, token: usize, block: usize, blocks: usize) -> usize {
+        let places = Places::of(token, self.tokens, blocks);
+        places.first + block * places.step
+    }
+}
+
+/// Where the blocks of a token are: the first, and how far apart.
+#[derive(Clone, Copy)]
+struct Places {
+    first: usize,
+    step: usize,
+}
+
+impl Places {
+    /// Of `tokens`, with `blocks` blocks each: tiles of [`TILE`] tokens one after another, in a tile all first blocks,
+    /// then all second ones.
+    fn of(token: usize, tokens: usize, blocks: usize) -> Self {
+        let first = token / TILE * TILE;
+        Self { first: first * blocks + token - first, step: TILE.min(tokens - first) }
     }
 }
 
@@ -187,7 +212,7 @@ macro_rules! compiled_for {
         #[cfg(target_arch = "x86_64")]
         if $level >= Level::Avx2 {
             #[target_feature(enable = "avx2,fma,f16c")]
-            unsafe fn wide(row: &[f32], to: &Targets, at: usize) {
+            unsafe fn wide(row: &[f32], to: &Targets, at: Places) {
                 // SAFETY: as the caller promises.
                 unsafe { $body(row, to, at) };
             }
@@ -202,66 +227,67 @@ macro_rules! compiled_for {
 }
 
 /// # Safety
-/// The row's place at `at` must be in the buffers and belong to this task.
-unsafe fn set_blocks(level: Level, row: &[f32], to: &Targets, at: usize) {
+/// The row's places must be in the buffers and belong to this task.
+unsafe fn set_blocks(level: Level, row: &[f32], to: &Targets, at: Places) {
     compiled_for!(level, fill_blocks(row, to, at));
 }
 
 /// # Safety
-/// The row's place at `at` must be in the buffers and belong to this task.
-unsafe fn set_supers(level: Level, row: &[f32], to: &Targets, at: usize) {
+/// The row's places must be in the buffers and belong to this task.
+unsafe fn set_supers(level: Level, row: &[f32], to: &Targets, at: Places) {
     compiled_for!(level, fill_supers(row, to, at));
 }
 
 /// # Safety
 /// As `set_blocks`.
 #[inline(always)]
-unsafe fn fill_blocks(row: &[f32], to: &Targets, at: usize) {
-    let count = row.len() / BLOCK;
-    // SAFETY: as the caller promises.
-    let (q, scales, scaled_sums, sums) = unsafe {
-        (
-            to.q.range(at, row.len()),
-            to.scale.range(at / BLOCK, count),
-            to.scaled_sum.range(at / BLOCK, count),
-            to.sum.range(at / BLOCK, count),
-        )
-    };
-    for (block, (x, q)) in row.as_chunks::<BLOCK>().0.iter().zip(q.as_chunks_mut::<BLOCK>().0).enumerate() {
+unsafe fn fill_blocks(row: &[f32], to: &Targets, at: Places) {
+    for (block, x) in row.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let place = at.first + block * at.step;
+        // SAFETY: as the caller promises.
+        let (q, scales, scaled_sums, sums) = unsafe {
+            (
+                to.q.range(place * BLOCK, BLOCK),
+                to.scale.range(place, 1),
+                to.scaled_sum.range(place, 1),
+                to.sum.range(place, 1),
+            )
+        };
         let most = largest(x);
         let scale = most / 127.0;
         round_to(x, if most > 0.0 { 127.0 / most } else { 0.0 }, q);
         let sum: i32 = q.iter().map(|q| i32::from(*q)).sum();
-        scales[block] = f16::from_f32(scale).to_f32();
-        scaled_sums[block] = f16::from_f32(scale * sum as f32).to_f32();
-        sums[block] = sum;
+        scales[0] = f16::from_f32(scale).to_f32();
+        scaled_sums[0] = f16::from_f32(scale * sum as f32).to_f32();
+        sums[0] = sum;
     }
 }
 
 /// # Safety
 /// As `set_supers`.
 #[inline(always)]
-unsafe fn fill_supers(row: &[f32], to: &Targets, at: usize) {
-    // SAFETY: as the caller promises.
-    let (q, scales, sums, sums_of_32) = unsafe {
-        (
-            to.q.range(at, row.len()),
-            to.scale.range(at / SUPER, row.len() / SUPER),
-            to.sums.range(at / 16, row.len() / 16),
-            to.sums_of_32.range(at / 32, row.len() / 32),
-        )
-    };
-    for (block, (x, q)) in row.as_chunks::<SUPER>().0.iter().zip(q.as_chunks_mut::<SUPER>().0).enumerate() {
+unsafe fn fill_supers(row: &[f32], to: &Targets, at: Places) {
+    for (block, x) in row.as_chunks::<SUPER>().0.iter().enumerate() {
+        let place = at.first + block * at.step;
+        // SAFETY: as the caller promises.
+        let (q, scales, sums, sums_of_32) = unsafe {
+            (
+                to.q.range(place * SUPER, SUPER),
+                to.scale.range(place, 1),
+                to.sums.range(place * (SUPER / 16), SUPER / 16),
+                to.sums_of_32.range(place * (SUPER / 32), SUPER / 32),
+            )
+        };
         let most = largest(x);
         let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
         round_to(x, inverse, q);
-        scales[block] = if most > 0.0 { 1.0 / inverse } else { 0.0 };
-    }
-    for (sum, q) in sums.iter_mut().zip(q.as_chunks::<16>().0) {
-        *sum = q.iter().map(|q| i16::from(*q)).sum();
-    }
-    for (sum, pair) in sums_of_32.iter_mut().zip(sums.as_chunks::<2>().0) {
-        *sum = pair[0] + pair[1];
+        scales[0] = if most > 0.0 { 1.0 / inverse } else { 0.0 };
+        for (sum, q) in sums.iter_mut().zip(q.as_chunks::<16>().0) {
+            *sum = q.iter().map(|q| i16::from(*q)).sum();
+        }
+        for (sum, pair) in sums_of_32.iter_mut().zip(sums.as_chunks::<2>().0) {
+            *sum = pair[0] + pair[1];
+        }
     }
 }
 

@@ -7,13 +7,18 @@
 #![allow(unsafe_code)]
 
 mod activations;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
+mod isa;
 mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+mod wide;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::{cell::RefCell, ops::Range};
 
@@ -36,7 +41,28 @@ pub struct Matrix {
     rows: usize,
     columns: usize,
     level: Level,
+    products: Products,
     data: Block,
+}
+
+/// `out[group][token][row]` for the bytes of some groups; the last argument is room to unpack into.
+///
+/// # Safety
+/// The processor must have the instructions it is compiled for.
+type Products = unsafe fn(GgmlType, Shape, &[u8], &Activations, &mut [[f32; ROWS]], &mut Vec<u8>);
+
+fn products(level: Level) -> Products {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Vnni if std::arch::is_x86_feature_detected!("avxvnni") => x86::avx_vnni,
+        #[cfg(target_arch = "x86_64")]
+        Level::Vnni => x86::avx512_vnni,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => x86::avx2,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => neon::neon,
+        _ => portable::dot_groups,
+    }
 }
 
 /// What to do with the numbers of a product.
@@ -104,14 +130,15 @@ impl Matrix {
             });
             done(stored);
         }
-        Self { dtype, shape, rows, columns, level: Level::current(), data: block }
+        let level = Level::current();
+        Self { dtype, shape, rows, columns, level, products: products(level), data: block }
     }
 
     /// The same matrix at another level, for tests and for comparing.
     #[must_use]
     pub fn at_level(mut self, level: Level) -> Self {
         assert!(level.is_present());
-        self.level = level;
+        (self.level, self.products) = (level, products(level));
         self
     }
 
@@ -138,32 +165,23 @@ impl Matrix {
     /// Row `row` as numbers, exactly those of the file; `out` has `columns` of them.
     pub fn read_row(&self, row: usize, out: &mut [f32]) {
         assert!(row < self.rows && out.len() == self.columns);
-        portable::read_row(self.dtype, self.shape, self.group(row / ROWS), row % ROWS, out);
+        portable::read_row(self.dtype, self.shape, self.bytes_of(row / ROWS..row / ROWS + 1), row % ROWS, out);
     }
 
     fn groups(&self) -> usize {
         self.rows.div_ceil(ROWS)
     }
 
-    fn group(&self, group: usize) -> &[u8] {
+    /// The bytes of a range of groups.
+    fn bytes_of(&self, groups: Range<usize>) -> &[u8] {
         let bytes = self.columns / self.shape.unit() * self.shape.unit_bytes();
-        &self.data.bytes()[group * bytes..(group + 1) * bytes]
+        &self.data.bytes()[groups.start * bytes..groups.end * bytes]
     }
 
     /// `out[group][token][row]` for a range of groups.
     fn dot(&self, groups: Range<usize>, acts: &Activations, out: &mut [[f32; ROWS]], panel: &mut Vec<u8>) {
-        #[cfg(target_arch = "x86_64")]
-        if self.level >= Level::Avx2 {
-            let bytes = self.columns / self.shape.unit() * self.shape.unit_bytes();
-            let weights = &self.data.bytes()[groups.start * bytes..groups.end * bytes];
-            // SAFETY: the level is present.
-            unsafe { avx2::dot_groups(self.dtype, self.shape, weights, acts, out, panel) };
-            return;
-        }
-        let _ = panel;
-        for (group, out) in groups.zip(out.chunks_exact_mut(acts.tokens)) {
-            portable::dot_group(self.dtype, self.shape, self.group(group), acts, out);
-        }
+        // SAFETY: the products are those of a level that is present.
+        unsafe { (self.products)(self.dtype, self.shape, self.bytes_of(groups), acts, out, panel) };
     }
 }
 

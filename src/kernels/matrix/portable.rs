@@ -9,8 +9,22 @@ use super::{
 };
 use crate::formats::gguf::GgmlType;
 
-/// `out[token][row]` of one group, all tokens.
-pub fn dot_group(dtype: GgmlType, shape: Shape, group: &[u8], acts: &Activations, out: &mut [[f32; ROWS]]) {
+/// `out[group][token][row]` of some groups, all tokens.
+pub fn dot_groups(
+    dtype: GgmlType,
+    shape: Shape,
+    weights: &[u8],
+    acts: &Activations,
+    out: &mut [[f32; ROWS]],
+    _: &mut Vec<u8>,
+) {
+    let bytes = acts.columns / shape.unit() * shape.unit_bytes();
+    for (group, out) in weights.chunks_exact(bytes).zip(out.chunks_exact_mut(acts.tokens)) {
+        dot_group(dtype, shape, group, acts, out);
+    }
+}
+
+fn dot_group(dtype: GgmlType, shape: Shape, group: &[u8], acts: &Activations, out: &mut [[f32; ROWS]]) {
     out.fill([0.0; ROWS]);
     match shape {
         Shape::Block { bits, min } => dot_blocks(bits, min, group, acts, out),
@@ -64,7 +78,7 @@ fn dot_blocks(bits: usize, min: bool, group: &[u8], acts: &Activations, out: &mu
         let (scale, mins) = (halves(bytes), if min { halves(&bytes[HALVES..]) } else { [0.0; ROWS] });
         let codes = unpack(bits, &bytes[unit - planes_bytes(bits)..]);
         for (token, out) in out.iter_mut().enumerate() {
-            let at = token * blocks + block;
+            let at = acts.place(token, block, blocks);
             let sums = sums(&codes, &acts.blocks.q[at * BLOCK..], 0..BLOCK);
             for row in 0..ROWS {
                 let sum = sums[row] - zero * acts.blocks.sum[at];
@@ -93,7 +107,7 @@ fn dot_supers(bits: usize, sub: usize, min: bool, group: &[u8], acts: &Activatio
         let mut codes = planes.chunks_exact(planes_bytes(bits)).map(|planes| unpack(bits, planes));
         let codes: [_; SUPER / BLOCK] = std::array::from_fn(|_| codes.next().unwrap_or([0; CODES]));
         for (token, out) in out.iter_mut().enumerate() {
-            let at = token * count + block;
+            let at = acts.place(token, block, count);
             let (x, x_sums) = (&acts.supers.q[at * SUPER..], &acts.supers.sums[at * 16..at * 16 + 16]);
             let (mut dot, mut offset) = ([0; ROWS], [0; ROWS]);
             for part in 0..SUPER / sub {

@@ -89,13 +89,47 @@ fn set(pool: &Pool, acts: &mut Activations, x: &[f32], columns: usize, forms: Fo
     });
 }
 
-/// What the codes of the activations stand for.
+/// What the codes of the activations stand for, `[tokens, columns]`.
 fn as_seen(acts: &Activations, forms: Forms) -> Vec<f32> {
     if forms.float {
         return acts.float.clone();
     }
     let (codes, block) = if forms.blocks { (&acts.blocks, 32) } else { (&acts.supers, 256) };
-    codes.q.iter().enumerate().map(|(i, q)| f32::from(*q) * codes.scale[i / block]).collect()
+    let value = |index: usize| {
+        let (token, column) = (index / acts.columns, index % acts.columns);
+        let place = acts.place(token, column / block, acts.columns / block);
+        f32::from(codes.q[place * block + column % block]) * codes.scale[place]
+    };
+    (0..acts.tokens * acts.columns).map(value).collect()
+}
+
+/// Calls `check` with a matrix of every type and shape and activations for it.
+pub(super) fn for_each_type(check: &mut dyn FnMut(&Matrix, &Activations)) {
+    let (pool, mut random) = (Pool::new(1), Random(7));
+    for dtype in TYPES {
+        for (rows, columns) in SHAPES {
+            let columns = if dtype.block_size() < 256 { columns / 8 * 7 } else { columns };
+            let matrix = packed(&pool, dtype, rows, columns, &random_rows(dtype, rows, columns, &mut random));
+            for tokens in [1, 3, 9] {
+                let mut acts = Activations::default();
+                set(&pool, &mut acts, &inputs(tokens, columns, &mut random), columns, matrix.forms());
+                check(&matrix, &acts);
+            }
+        }
+    }
+}
+
+/// The bits of every number that `products` gives.
+///
+/// # Safety
+/// The processor must have the instructions of `products`.
+pub(super) unsafe fn sums_of(matrix: &Matrix, acts: &Activations, products: Products) -> Vec<u32> {
+    let mut out = vec![[0.0; ROWS]; matrix.groups() * acts.tokens];
+    // SAFETY: as the caller promises.
+    unsafe {
+        products(matrix.dtype, matrix.shape, matrix.bytes_of(0..matrix.groups()), acts, &mut out, &mut Vec::new());
+    }
+    out.as_flattened().iter().map(|number| number.to_bits()).collect()
 }
 
 fn product(pool: &Pool, matrix: &Matrix, x: &[f32]) -> Vec<f32> {

@@ -182,14 +182,15 @@ unsafe fn store_quads<I: Isa>(quads: [I::Codes; 8], to: *mut u8) {
     }
 }
 
+/// The scales and the minima of eight rows.
+type Head<I> = (<I as Isa>::Floats, <I as Isa>::Floats);
+
 /// The scales, minima and codes of a packed block.
 ///
 /// # Safety
 /// `bytes` must be a block of a group.
 #[inline(always)]
-unsafe fn block_of<I: Isa, const BITS: usize, const MIN: bool>(
-    bytes: *const u8,
-) -> ((I::Floats, I::Floats), [I::Codes; 8]) {
+unsafe fn block_of<I: Isa, const BITS: usize, const MIN: bool>(bytes: *const u8) -> (Head<I>, [I::Codes; 8]) {
     // SAFETY: all of it lies in the block.
     unsafe {
         let scale = I::halves(bytes);
@@ -206,7 +207,7 @@ unsafe fn block_of<I: Isa, const BITS: usize, const MIN: bool>(
 unsafe fn add_block<I: Isa, const BITS: usize, const MIN: bool>(
     sums: I::Floats,
     quads: &[I::Codes; 8],
-    (scale, min): (I::Floats, I::Floats),
+    (scale, min): Head<I>,
     acts: &Activations,
     at: usize,
 ) -> I::Floats {
@@ -214,7 +215,7 @@ unsafe fn add_block<I: Isa, const BITS: usize, const MIN: bool>(
     // SAFETY: `at` counts blocks of the activations, so all of these exist.
     unsafe {
         let mut dot = I::block_dot::<BITS>(quads, codes.q.as_ptr().add(at * BLOCK));
-        if !MIN && !(BITS == 8 && I::SIGNED_BYTES) {
+        if !(MIN || BITS == 8 && I::SIGNED_BYTES) {
             dot = minus_middle::<I, BITS>(dot, I::splat_int(*codes.sum.as_ptr().add(at)));
         }
         let scale = I::mul(scale, I::splat(*codes.scale.as_ptr().add(at)));
@@ -362,7 +363,7 @@ unsafe fn finish<I: Isa, const BITS: usize, const MIN: bool>(
     sums: I::Floats,
     mut dot: I::Ints,
     offset: I::Ints,
-    (scale, min): (I::Floats, I::Floats),
+    (scale, min): Head<I>,
     x_scale: f32,
 ) -> I::Floats {
     // SAFETY: as the caller promises.

@@ -2,9 +2,9 @@
 //!
 //! AVX2 multiplies with `vpmaddubsw`: unsigned codes times signed activations, pairs added in 16 bits. With activations
 //! of at most 127 the sum of all eight quads of 4-bit codes still fits (8 · 2 · 15 · 127), of four quads of 5-bit codes,
-//! of two of 6-bit codes; eight bits are multiplied as two halves of four. One `vpmaddwd` per sum widens it to 32 bits
-//! and applies the integer scale of a sub-block. VNNI's `vpdpbusd` adds four products in 32 bits at once. The sums are
-//! the same whole numbers, so both give the same bits.
+//! of two of 6-bit codes; eight bits are multiplied by magnitude, their sign moved to the activation. One `vpmaddwd` per
+//! sum widens it to 32 bits and applies the integer scale of a sub-block. VNNI's `vpdpbusd` adds four products in 32 bits
+//! at once. The sums are the same whole numbers, so both give the same bits.
 
 use std::arch::x86_64::*;
 
@@ -72,7 +72,6 @@ macro_rules! common {
         type Codes = __m256i;
         type Ints = __m256i;
         type Floats = __m256;
-        const SIGNED_BYTES: bool = false;
 
         #[inline(always)]
         unsafe fn load(from: *const u8) -> __m256i {
@@ -265,16 +264,15 @@ impl Avx2 {
                     _mm256_add_epi32(low, high)
                 }
                 _ => {
-                    let nibble = _mm256_set1_epi8(15);
-                    let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+                    let (middle, mut sum) = (_mm256_set1_epi8(-128), _mm256_setzero_si256());
                     for (index, codes) in quads.iter().enumerate() {
-                        let lower = _mm256_and_si256(*codes, nibble);
-                        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(*codes), nibble);
-                        low = _mm256_add_epi16(low, Self::product(lower, x, index));
-                        high = _mm256_add_epi16(high, Self::product(upper, x, index));
+                        let weight = _mm256_xor_si256(*codes, middle);
+                        // |w| · (x with the sign of w): at most 128 · 127 twice.
+                        let x = _mm256_sign_epi8(four(x.add(4 * index)), weight);
+                        let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), x);
+                        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, first));
                     }
-                    let sixteen = _mm256_slli_epi16::<4>(first);
-                    _mm256_add_epi32(_mm256_madd_epi16(low, first), _mm256_madd_epi16(high, sixteen))
+                    sum
                 }
             }
         }
@@ -284,6 +282,7 @@ impl Avx2 {
 // SAFETY: every function is made of instructions of AVX2, FMA and F16C.
 unsafe impl Isa for Avx2 {
     common!();
+    const SIGNED_BYTES: bool = true;
 
     #[inline(always)]
     unsafe fn block_dot<const BITS: usize>(quads: &[__m256i; 8], x: *const i8) -> __m256i {
@@ -299,7 +298,8 @@ unsafe impl Isa for Avx2 {
         // SAFETY: as above: 16 bytes of each.
         unsafe {
             let even = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13));
-            let odd = _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
+            let odd =
+                _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
             let scales = _mm256_cvtepi8_epi16(_mm_loadu_si128(scales.cast()));
             let other = if MIN { _mm256_cvtepi8_epi16(_mm_loadu_si128(mins.cast())) } else { scales };
             [_mm256_shuffle_epi8(scales, even), _mm256_shuffle_epi8(scales, odd), other]
@@ -370,10 +370,8 @@ unsafe impl Dpbusd for Imitated {
         // SAFETY: as the caller promises. Even and odd bytes widened to 16 bits, so that nothing saturates.
         unsafe {
             let low = _mm256_set1_epi16(255);
-            let even = _mm256_madd_epi16(
-                _mm256_and_si256(codes, low),
-                _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x)),
-            );
+            let even =
+                _mm256_madd_epi16(_mm256_and_si256(codes, low), _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x)));
             let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(codes), _mm256_srai_epi16::<8>(x));
             _mm256_add_epi32(sums, _mm256_add_epi32(even, odd))
         }
@@ -405,6 +403,7 @@ impl<D: Dpbusd> Vnni<D> {
 // SAFETY: every function is made of instructions of AVX2, FMA, F16C and of `D`.
 unsafe impl<D: Dpbusd> Isa for Vnni<D> {
     common!();
+    const SIGNED_BYTES: bool = false;
 
     #[inline(always)]
     unsafe fn block_dot<const BITS: usize>(quads: &[__m256i; 8], x: *const i8) -> __m256i {
