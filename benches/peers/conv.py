@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs `atelier bench conv` and PyTorch in turn on this machine and prints a table of medians and of their ratios.
 
-Usage: conv.py ATELIER [PYTHON] [ROUNDS]   (PYTHON has torch; the median ratio is the median of each round's ratio)
+Usage: conv.py ATELIER [PYTHON] [ROUNDS] [--onnx]
+
+PYTHON has torch; --onnx adds onnxruntime's inference. The ratio is the median of each round's ratio.
 """
 import json
 import pathlib
@@ -22,9 +24,10 @@ def run(*command):
 ours, theirs = [], []
 for _ in range(rounds):
     ours.append(run(program, "bench", "conv", "--all", "--json"))
-    theirs.append(run(python, str(peer)))
-print(f"{'':24} {'Atelier ms':>11} {'PyTorch ms':>11} {'ratio':>7}")
+    theirs.append(run(python, str(peer), *sys.argv[4:]))
+print(f"{'':34} {'Atelier ms':>11} {'peer ms':>11} {'ratio':>7}")
 for key in theirs[0]:
-    ratio = statistics.median(b[key] / a[key] for a, b in zip(ours, theirs))
-    medians = [statistics.median(run[key] for run in runs) for runs in (ours, theirs)]
-    print(f"{key.removesuffix('_ms'):24} {medians[0]:11.2f} {medians[1]:11.2f} {ratio:6.2f}×")
+    mine = key.replace("_onnxruntime", "")
+    ratio = statistics.median(b[key] / a[mine] for a, b in zip(ours, theirs))
+    medians = [statistics.median(run[k] for run in runs) for k, runs in ((mine, ours), (key, theirs))]
+    print(f"{key.removesuffix('_ms'):34} {medians[0]:11.2f} {medians[1]:11.2f} {ratio:6.2f}×")

@@ -54,6 +54,9 @@ struct Text {
     /// Runs to take the median of
     #[arg(long, value_name = "N", default_value_t = 3)]
     runs: usize,
+    /// Instead of speeds, the logarithm of the probability of every token of this text
+    #[arg(long, value_name = "FILE")]
+    likelihood: Option<std::path::PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -105,6 +108,9 @@ fn text(args: &Text, out: &mut Output<'_>) -> Result {
     let threads = args.threads.unwrap_or_else(physical_cores);
     let model = TextModel::open(&found.name, &found.path, threads, &mut |_, _| {}, &never)?;
     let load_s = start.elapsed().as_secs_f64();
+    if let Some(path) = &args.likelihood {
+        return likelihood(&model, path, args.json, out);
+    }
     let mut prompt = Vocabulary::encode(&*model.tokenizer, &"word ".repeat(prompt_tokens), true, false);
     prompt.truncate(prompt_tokens);
     let mut session = Session::new(model.decoder.clone(), prompt.len() + args.tokens + 8)?;
@@ -143,6 +149,37 @@ fn text(args: &Text, out: &mut Output<'_>) -> Result {
     out.line(&format!("load      {:8.2} s", report.load_s))?;
     let peak = report.peak_memory_mb.map_or("?".to_owned(), |mb| mb.to_string());
     out.line(&format!("memory    {peak:>8} MB"))
+}
+
+#[derive(Serialize)]
+struct Likelihood {
+    tokens: Vec<u32>,
+    /// ln p of each token but the first, given those before it.
+    logarithms: Vec<f64>,
+    /// e to the mean of what they lack.
+    perplexity: f64,
+}
+
+/// How likely a model finds a text; `benches/peers/perplexity.py` asks llama.cpp the same.
+fn likelihood(model: &TextModel, path: &std::path::Path, json: bool, out: &mut Output<'_>) -> Result {
+    let text = std::fs::read_to_string(path).map_err(|why| {
+        let path = path.display();
+        Error::new(format!("Could not read {path}: {why}."), format!("无法读取 {path}：{why}。"))
+    })?;
+    let tokens = Vocabulary::encode(&*model.tokenizer, &text, true, false);
+    let mut logarithms = Vec::new();
+    let mut session = Session::new(model.decoder.clone(), tokens.len().max(1))?;
+    session.forward_all(&tokens, &AtomicBool::new(false), &mut |index, logits| {
+        let Some(next) = tokens.get(index + 1) else { return };
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|logit| f64::from(logit - top).exp()).sum();
+        logarithms.push(f64::from(logits[*next as usize] - top) - sum.ln());
+    })?;
+    let perplexity = (-logarithms.iter().sum::<f64>() / logarithms.len().max(1) as f64).exp();
+    if json {
+        return out.json(&Likelihood { tokens, logarithms, perplexity });
+    }
+    out.line(&format!("perplexity {perplexity:.3} over {} tokens", logarithms.len()))
 }
 
 fn likeliest(logits: &[f32]) -> u32 {

@@ -18,7 +18,7 @@ use crate::{
 /// Measure training steps and inference of convolutional networks
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Also measure inference
+    /// Also measure inference, and a DCGAN
     #[arg(long)]
     all: bool,
     /// Runs to take the median of
@@ -64,11 +64,16 @@ fn measure(args: &Args) -> candle_core::Result<serde_json::Map<String, serde_jso
             measured.insert(format!("{name}_inference_ms"), time.into());
         }
     }
+    if args.all {
+        let (step_ms, inference_ms) = super::bench_dcgan::measure(&mut numbers, args.runs)?;
+        measured.insert("dcgan_step_ms".to_owned(), step_ms.into());
+        measured.insert("dcgan_inference_ms".to_owned(), inference_ms.into());
+    }
     Ok(measured)
 }
 
 /// The median over `runs`, after two to warm up.
-fn median_ms<T>(runs: usize, mut work: impl FnMut() -> candle_core::Result<T>) -> candle_core::Result<f64> {
+pub(super) fn median_ms<T>(runs: usize, mut work: impl FnMut() -> candle_core::Result<T>) -> candle_core::Result<f64> {
     work()?;
     work()?;
     let mut times = Vec::new();
@@ -82,10 +87,10 @@ fn median_ms<T>(runs: usize, mut work: impl FnMut() -> candle_core::Result<T>) -
 }
 
 /// Small, fixed numbers; what is measured does not depend on them.
-struct Numbers(u32);
+pub(super) struct Numbers(u32);
 
 impl Numbers {
-    fn tensor(&mut self, dims: &[usize], scale: f32) -> candle_core::Result<Tensor> {
+    pub(super) fn tensor(&mut self, dims: &[usize], scale: f32) -> candle_core::Result<Tensor> {
         let values = (0..dims.iter().product()).map(|_| {
             self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             ((self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0) * scale
@@ -94,7 +99,7 @@ impl Numbers {
     }
 
     /// A weight of a layer with as many inputs as all but its first dimension hold.
-    fn weight(&mut self, dims: &[usize]) -> candle_core::Result<Var> {
+    pub(super) fn weight(&mut self, dims: &[usize]) -> candle_core::Result<Var> {
         let inputs: usize = dims[1..].iter().product();
         Var::from_tensor(&self.tensor(dims, 1.0 / (inputs.max(1) as f32).sqrt())?)
     }

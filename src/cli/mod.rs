@@ -7,6 +7,7 @@
 
 mod bench;
 mod bench_conv;
+mod bench_dcgan;
 mod forward;
 mod models;
 mod output;
