@@ -31,8 +31,6 @@ pub(super) struct Keeping {
     unread: Vec<Vec<u8>>,
     /// Documents that were deleted and can come back.
     deleted: Vec<LibraryItem>,
-    /// Whether the library was read; nothing is decided about it before.
-    loaded: bool,
 }
 
 fn id_of(item: &LibraryItem) -> &str {
@@ -60,7 +58,6 @@ impl App {
         }
         self.keeping.unread = documents;
         self.keeping.unread.reverse();
-        self.keeping.loaded = true;
     }
 
     /// Looks into some of the files that were read.
@@ -83,22 +80,38 @@ impl App {
         }
         if self.keeping.unread.is_empty() {
             self.drop_fresh();
-            let preferences = &self.state.preferences;
-            for id in [preferences.document.clone(), preferences.chat.clone()].into_iter().flatten() {
-                self.show(&id);
-            }
         }
         ctx.request_repaint();
     }
 
-    /// The empty document and conversation of a fresh window give way to those that were read.
+    /// The empty document and conversation of a fresh window give way to those that were read, and to the ones shown
+    /// last. Where the user has written or opened something meanwhile, that stays and stays shown.
     fn drop_fresh(&mut self) {
+        let (written, files) = (&self.keeping.written, &self.state.preferences.files);
+        let is_new = |id: &str| !written.contains_key(id) && !files.contains_key(id);
         let library = &mut self.state.library;
-        if library.documents.len() > 1 && library.documents[0].revision() == 0 && library.document == 0 {
-            library.documents.remove(0);
+        let mut shows_last = Vec::new();
+        let fresh = library.documents.iter().position(|it| it.is_blank() && is_new(it.id()));
+        if let Some(at) = fresh.filter(|_| library.documents.len() > 1) {
+            library.documents.remove(at);
+            if library.document == at {
+                shows_last.extend(self.state.preferences.document.clone());
+            }
+            library.document -= usize::from(library.document > at);
+            library.document = library.document.min(library.documents.len() - 1);
         }
-        if library.chats.len() > 1 && library.chats[0].revision() == 0 && library.chat == 0 {
-            library.chats.remove(0);
+        let fresh = library.chats.iter().position(|it| it.is_blank() && is_new(it.id()));
+        // What is typed below a conversation is meant for that one.
+        if let Some(at) = fresh.filter(|_| library.chats.len() > 1 && self.state.write.message.is_empty()) {
+            library.chats.remove(at);
+            if library.chat == at {
+                shows_last.extend(self.state.preferences.chat.clone());
+            }
+            library.chat -= usize::from(library.chat > at);
+            library.chat = library.chat.min(library.chats.len() - 1);
+        }
+        for id in shows_last {
+            self.show(&id);
         }
     }
 
@@ -144,12 +157,13 @@ impl App {
         let now_ms = self.state.now_ms;
         let library = &mut self.state.library;
         let id = if self.state.preferences.chatting {
-            let empty = library.chats.iter().position(|chat| chat.path().is_empty());
+            let empty = library.chats.iter().position(Chat::is_blank);
             let chat = empty.map_or_else(|| Chat::new(now_ms), |at| library.chats.remove(at));
             library.chats.insert(0, chat);
             library.chats[0].id().to_owned()
         } else {
-            let empty = library.documents.iter().position(|document| document.revision() == 0);
+            let files = &self.state.preferences.files;
+            let empty = library.documents.iter().position(|it| it.is_blank() && !files.contains_key(it.id()));
             let document = empty.map_or_else(|| Document::new(now_ms), |at| library.documents.remove(at));
             library.documents.insert(0, document);
             library.documents[0].id().to_owned()
@@ -208,7 +222,11 @@ impl App {
         {
             self.send(Purpose::RemoveDocument, |job| UiCommand::RemoveFiles { job, files: vec![path] });
         }
-        if revision_of(&item) == 0 && title.is_empty() {
+        let is_blank = match &item {
+            LibraryItem::Document(document) => document.is_blank(),
+            LibraryItem::Chat(chat) => chat.is_blank(),
+        };
+        if is_blank {
             return;
         }
         let untitled = text::t(self.state.lang, Key::Untitled);
@@ -252,8 +270,12 @@ impl App {
         }
         for id in due {
             let Some((path, bytes)) = self.file_of(&id) else { continue };
-            let purpose = Purpose::KeepDocument { id };
-            self.send(purpose, |job| UiCommand::WriteFiles { job, files: vec![(path, bytes)] });
+            let purpose = Purpose::KeepDocument { id: id.clone() };
+            if self.send(purpose, |job| UiCommand::WriteFiles { job, files: vec![(path, bytes)] }).is_none() {
+                // The engine takes no more just now.
+                self.keeping.written.remove(&id);
+                self.keeping.since_ms.insert(id, now_ms);
+            }
         }
     }
 

@@ -14,6 +14,8 @@ mod link;
 mod open;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -297,12 +299,16 @@ impl App {
             ctx.request_repaint_after(Duration::from_millis(SAVE_AFTER_MS - waited));
             return;
         }
+        if let Some(path) = self.places.settings.clone() {
+            let files = vec![(path, settings::to_bytes(&self.state.preferences))];
+            if self.send(Purpose::KeepSettings, |job| UiCommand::WriteFiles { job, files }).is_none() {
+                // The engine takes no more just now.
+                self.changed_ms = Some(self.state.now_ms);
+                return;
+            }
+        }
         self.kept = self.state.preferences.clone();
         self.changed_ms = None;
-        if let Some(path) = self.places.settings.clone() {
-            let files = vec![(path, settings::to_bytes(&self.kept))];
-            self.send(Purpose::KeepSettings, |job| UiCommand::WriteFiles { job, files });
-        }
     }
 
     fn remember_window(&mut self, ctx: &Context) {

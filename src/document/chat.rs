@@ -94,6 +94,11 @@ impl Chat {
         self.revision
     }
 
+    /// Whether nothing was ever said or set in it: another one is as good.
+    pub fn is_blank(&self) -> bool {
+        self.messages.is_empty() && self.system.is_empty()
+    }
+
     /// The first line of the first message; empty before it.
     pub fn title(&self) -> String {
         let first = self.path().into_iter().next().and_then(|id| self.text(id));

@@ -154,6 +154,11 @@ impl Document {
         self.text().is_empty()
     }
 
+    /// Whether nothing was ever written in it, not even something that was taken back: another one is as good.
+    pub fn is_blank(&self) -> bool {
+        self.is_empty() && !self.can_undo() && !self.can_redo() && self.generations.list.is_empty()
+    }
+
     /// The byte offsets at which lines start; the first is 0.
     pub fn line_starts(&self) -> &[usize] {
         self.buffer.line_starts()
