@@ -228,6 +228,12 @@ impl Chat {
         self.revision += 1;
     }
 
+    /// Answers that still stream.
+    pub fn streaming(&self) -> impl Iterator<Item = GenerationId> {
+        let ids = (0..).map(GenerationId).zip(&self.generations.list);
+        ids.filter(|(_, generation)| generation.is_streaming()).map(|(id, _)| id)
+    }
+
     /// The generated token at a byte of a message.
     pub fn token_at(&self, id: MessageId, byte: usize) -> Option<TokenRef> {
         let Said::Model(generation) = self.message(id)?.said else { return None };

@@ -90,8 +90,8 @@ pub struct Document {
     tinted: Vec<GenerationId>,
     revision: u64,
     changes: VecDeque<Change>,
-    /// Generations that still stream, with their nodes.
-    streams: Vec<(GenerationId, NodeId)>,
+    /// Generations that still stream.
+    streams: Vec<stream::Stream>,
 }
 
 impl Document {
