@@ -6,7 +6,7 @@ use egui::Context;
 
 use super::{App, Purpose, SAVE_AFTER_MS, told};
 use crate::{
-    Error,
+    Error, Lang,
     document::{Chat, Document, LibraryItem, Selection},
     engine::UiCommand,
     ui::{
@@ -28,7 +28,7 @@ pub(super) struct Keeping {
     /// How long making a document's bytes took; long ones are saved less often.
     cost_ms: HashMap<String, u64>,
     /// Files that were read and not yet looked into.
-    unread: Vec<Vec<u8>>,
+    unread: Vec<(PathBuf, Vec<u8>)>,
     /// Documents that were deleted and can come back.
     deleted: Vec<LibraryItem>,
 }
@@ -46,7 +46,7 @@ impl App {
     }
 
     /// Takes the files of the library; they are looked into over the next frames.
-    pub(super) fn library_read(&mut self, documents: Vec<Vec<u8>>, damaged: &[PathBuf]) {
+    pub(super) fn library_read(&mut self, documents: Vec<(PathBuf, Vec<u8>)>, damaged: &[PathBuf]) {
         for path in damaged {
             let name = path.display();
             self.state.toasts.error(Error::new(
@@ -66,13 +66,16 @@ impl App {
             return;
         }
         let begun = std::time::Instant::now();
-        while let Some(bytes) = self.keeping.unread.pop() {
+        while let Some((path, bytes)) = self.keeping.unread.pop() {
             match LibraryItem::from_bytes(&bytes) {
                 Ok(item) => {
                     self.keeping.written.insert(id_of(&item).to_owned(), revision_of(&item));
                     self.add_item(item, false);
                 }
-                Err(why) => self.state.toasts.error(why),
+                Err(why) => {
+                    let (name, en, zh) = (path.display(), why.text(Lang::En), why.text(Lang::Zh));
+                    self.state.toasts.error(Error::new(format!("“{name}”: {en}"), format!("“{name}”：{zh}")));
+                }
             }
             if begun.elapsed().as_millis() > READING_MS {
                 break;
@@ -172,18 +175,22 @@ impl App {
     }
 
     /// A text from a file becomes a document; the same file again shows the document it became.
-    pub(super) fn open_text(&mut self, path: PathBuf, text: &str) {
-        let known = self.state.preferences.files.iter().find(|(_, kept)| **kept == path).map(|(id, _)| id.clone());
+    pub(super) fn open_text(&mut self, path: PathBuf, text: &str, sha256: String) {
+        let preferences = &self.state.preferences;
+        let known = preferences.files.iter().find(|(_, kept)| **kept == path).map(|(id, _)| id.clone());
+        // A file that nobody else changed has nothing that its document has not, whatever was written there since.
+        let unchanged = known.as_ref().is_some_and(|id| preferences.saved.get(id) == Some(&sha256));
         let library = &self.state.library;
-        let same = known.filter(|id| library.documents.iter().any(|it| it.id() == id && it.text() == text));
+        let is_same = |it: &Document| unchanged || it.text() == text;
+        let same = known.filter(|id| library.documents.iter().any(|it| it.id() == id && is_same(it)));
         let id = same.unwrap_or_else(|| {
             let document = Document::from_text(text, self.state.now_ms);
             let id = document.id().to_owned();
             self.keeping.since_ms.insert(id.clone(), self.state.now_ms);
             self.add_item(LibraryItem::Document(Box::new(document)), true);
-            self.state.preferences.files.insert(id.clone(), path);
             id
         });
+        self.state.preferences.belongs_to(id.clone(), path, sha256);
         self.state.preferences.chatting = false;
         self.state.page = crate::ui::state::Page::Write;
         self.show(&id);
@@ -194,7 +201,7 @@ impl App {
         self.stop_writing_of(id);
         let now_ms = self.state.now_ms;
         let library = &mut self.state.library;
-        let (item, title) = if let Some(at) = library.documents.iter().position(|document| document.id() == id) {
+        let (mut item, title) = if let Some(at) = library.documents.iter().position(|document| document.id() == id) {
             let document = library.documents.remove(at);
             if library.documents.is_empty() {
                 library.documents.push(Document::new(now_ms));
@@ -215,6 +222,15 @@ impl App {
         } else {
             return;
         };
+        // What its jobs still have to say will not find it.
+        match &mut item {
+            LibraryItem::Document(document) => {
+                document.streaming().collect::<Vec<_>>().into_iter().for_each(|it| document.abandon_generation(it));
+            }
+            LibraryItem::Chat(chat) => {
+                chat.streaming().collect::<Vec<_>>().into_iter().for_each(|it| chat.abandon_generation(it));
+            }
+        }
         self.state.library.tokens = None;
         self.keeping.since_ms.remove(id);
         if let Some(path) = self.path_of(id)
@@ -238,7 +254,10 @@ impl App {
 
     /// Does what a toast offered.
     pub(super) fn take_offer(&mut self, offer: &Offer) {
-        let Offer::Restore(id) = offer;
+        let id = match offer {
+            Offer::Restore(id) => id,
+            Offer::SaveAs(id) => return self.ask_where_to_save(id),
+        };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {
             let item = self.keeping.deleted.remove(at);
             self.keeping.since_ms.insert(id.clone(), 0);

@@ -56,7 +56,7 @@ enum Purpose {
     PickText,
     PickSave { document: String },
     ReadText,
-    SaveFile { document: String, path: PathBuf },
+    SaveFile { document: String },
     KeepDocument { id: String },
     KeepSettings,
     RemoveDocument,
@@ -118,8 +118,8 @@ pub struct App {
     changed_ms: Option<u64>,
     memory_read_ms: u64,
     title: String,
-    /// Hashes of models that were open, by the names that recipes give them.
-    hashes: HashMap<String, String>,
+    /// Hashes of models that were open, by their files.
+    hashes: HashMap<PathBuf, String>,
     tasks: Option<crate::generate::tasks::Tasks>,
     _fonts: Option<fallback_fonts::Search>,
 }
