@@ -23,7 +23,7 @@ pub struct Preferences {
     pub theme: ThemeChoice,
     /// Size of the interface; 1 is normal.
     pub scale: f32,
-    /// Threads that models compute with, from the next start on; 0 takes as many as there are processors.
+    /// Threads that models compute with, from the next start on; 0 takes one for each core.
     pub threads: usize,
     /// Tokens of context to use; 0 lets the model choose.
     pub context_tokens: usize,
