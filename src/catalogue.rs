@@ -97,6 +97,12 @@ pub fn find(name_or_path: &str) -> Result<Model> {
     if path.is_file() {
         return Ok(describe(path));
     }
+    if path.is_dir() {
+        return Err(Error::new(
+            format!("“{name_or_path}” is a folder; give the path of a .gguf file in it."),
+            format!("“{name_or_path}”是一个文件夹，请给出其中 .gguf 文件的路径。"),
+        ));
+    }
     let names: Vec<&str> = bundled.iter().map(|model| model.name.as_str()).collect();
     let (en, zh) = match names.as_slice() {
         [] => ("none came with this copy".to_owned(), "当前没有自带模型".to_owned()),

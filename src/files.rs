@@ -97,6 +97,43 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_cannot_be_written_is_told_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let refused = |path: &Path| {
+            let error = write_whole(path, b"new").expect_err("it cannot be written there");
+            assert!(
+                error.text(Lang::En).starts_with("Could not save") && error.text(Lang::En).ends_with('.'),
+                "{error}"
+            );
+        };
+        let file = dir.path().join("file");
+        fs::write(&file, "old").expect("write");
+        refused(&file.join("a.md"));
+        assert_eq!(fs::read(&file).expect("read"), b"old");
+        refused(&dir.path().join("missing/a.md"));
+        // Nobody, not even the administrator, makes files there.
+        if cfg!(target_os = "linux") {
+            refused(Path::new("/proc/a.md"));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let locked = dir.path().join("locked");
+            fs::create_dir(&locked).expect("folder");
+            fs::write(locked.join("a.md"), "old").expect("write");
+            fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).expect("lock it");
+            // The administrator may write anywhere: then there is nothing to refuse.
+            if fs::write(locked.join("probe"), "").is_err() {
+                refused(&locked.join("a.md"));
+                assert_eq!(fs::read(locked.join("a.md")).expect("read"), b"old");
+            } else {
+                let _ = writeln!(std::io::stderr(), "SKIPPED: a read-only folder is none for the administrator");
+            }
+            fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).expect("unlock it");
+        }
+    }
+
+    #[test]
     fn text_must_be_utf8_and_small_enough() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("a.txt");

@@ -111,6 +111,16 @@ impl Recipe {
         })
     }
 
+    /// Saves `text` at `path` and, before it, this recipe of it beside it: whatever happens in between, no new text
+    /// has an old recipe.
+    ///
+    /// # Errors
+    /// When one of the two cannot be written.
+    pub fn save(&self, path: &Path, text: &str) -> Result<()> {
+        files::write_whole(&Self::beside(path), &self.to_json()?)?;
+        files::write_whole(path, text.as_bytes())
+    }
+
     /// Reads the recipe of the output at `path`, from the file beside it.
     ///
     /// # Errors
@@ -179,6 +189,31 @@ impl TextRecipe {
         Ok(text)
     }
 
+    /// Tells the pieces of `text` whose model has no hash as written: nobody could say which file wrote them.
+    #[must_use]
+    pub fn without_unknown_models(mut self, text: &str) -> Self {
+        let mut pieces: Vec<Piece> = Vec::with_capacity(self.pieces.len());
+        let mut at = 0;
+        for piece in self.pieces {
+            let (len, known) = match &piece {
+                Piece::Written(written) => (written.len(), false),
+                Piece::Generated { generation, start, end } => {
+                    let made = self.generations.get(*generation);
+                    (end - start, made.is_some_and(|made| !made.model.sha256.is_empty()))
+                }
+            };
+            let words = text.get(at..at + len).unwrap_or_default();
+            at += len;
+            match pieces.last_mut() {
+                _ if known => pieces.push(piece),
+                Some(Piece::Written(last)) => last.push_str(words),
+                _ => pieces.push(Piece::Written(words.to_owned())),
+            }
+        }
+        self.pieces = pieces;
+        self
+    }
+
     /// What makes no sense in it, if anything.
     fn check(&self) -> Result<(), &'static str> {
         let sound = |piece: &Piece| match piece {
@@ -221,6 +256,30 @@ mod tests {
         assert_eq!(sha256_of_bytes(text.as_bytes()), recipe.sha256);
         let short = work.render(&mut |_| Ok(" up".to_owned())).expect_err("too short");
         assert!(short.text(Lang::En).contains("something else"), "{short}");
+    }
+
+    #[test]
+    fn what_an_unknown_model_wrote_counts_as_written() {
+        let text = "Once upon你好 a t";
+        let Work::Text(work) = recipe().work;
+        assert_eq!(work.clone().without_unknown_models(text), work);
+        let mut unknown = work;
+        unknown.generations[0].model.sha256.clear();
+        let written = unknown.without_unknown_models(text);
+        assert_eq!(written.pieces, [Piece::Written(text.to_owned())]);
+        assert_eq!(written.render(&mut |_| panic!("not needed")).expect("render"), text);
+    }
+
+    #[test]
+    fn a_text_is_never_newer_than_its_recipe() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("a.md");
+        recipe().save(&path, "old").expect("both are written");
+        // A folder in the place of the recipe stands for whatever stops the saving there.
+        std::fs::remove_file(Recipe::beside(&path)).expect("remove");
+        std::fs::create_dir_all(Recipe::beside(&path).join("x")).expect("folder in the way");
+        recipe().save(&path, "new").expect_err("the recipe cannot be written");
+        assert_eq!(files::read_text(&path, 100).expect("read"), "old");
     }
 
     #[test]

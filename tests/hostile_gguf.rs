@@ -7,6 +7,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Seek as _, SeekFrom, Write as _},
     path::Path,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use atelier::{
@@ -17,7 +18,7 @@ use atelier::{
         tokenizer::{EncodeOptions, Tokenizer},
     },
     generate::{ChatMessage, Role},
-    nets::decoder::Decoder,
+    nets::decoder::{Decoder, Session},
 };
 use common::tiny::{self, Random};
 
@@ -79,6 +80,43 @@ fn flipped_bits_in_a_header_never_panic() {
         }
         // Flips in texts are no damage that anyone could see.
         assert!((100..1500).contains(&opened), "{opened}");
+    }
+}
+
+/// Opens the network of a file and has it read a few tokens; whatever is in it, this must come back.
+fn run_it(file: &GgufFile) -> bool {
+    let go = AtomicBool::new(false);
+    let Ok(decoder) = Decoder::load(file, 1, &mut |_, _| {}, &go) else { return false };
+    let most = decoder.config().vocabulary as u32 - 1;
+    let Ok(mut session) = Arc::new(decoder).session(16) else { return false };
+    let logits = |session: &mut Session, tokens: &[u32]| session.forward(tokens, &go).map(|logits| logits.len()).ok();
+    logits(&mut session, &[0, 1.min(most), most]).is_some() && logits(&mut session, &[most / 2]).is_some()
+}
+
+#[test]
+fn flipped_bits_in_weights_and_settings_never_panic_when_it_runs() {
+    let mut random = Random(13);
+    for family in ["llama", "qwen2", "qwen3", "gemma3"] {
+        let good = tiny::model(family, 2).to_bytes();
+        assert!(run_it(&GgufFile::from_bytes(good.clone()).expect("opens")), "{family}");
+        // The settings come first in the file; the vocabulary behind them and the weights are most of it.
+        for (places, rounds) in [(700, 150), (good.len(), 150)] {
+            let mut ran = 0;
+            for _ in 0..rounds {
+                let mut bad = good.clone();
+                for _ in 0..=random.below(4) {
+                    bad[random.below(places)] ^= 1 << random.below(8);
+                }
+                ran += usize::from(GgufFile::from_bytes(bad).is_ok_and(|file| run_it(&file)));
+            }
+            assert!(places == 700 || ran > rounds / 4, "{family}: {ran}");
+        }
+        // Scales that are no numbers, in all of the weights.
+        let weights = GgufFile::from_bytes(good.clone()).expect("opens").tensors().map(|t| t.data.len()).sum::<usize>();
+        let mut bad = good.clone();
+        let first = good.len() - weights;
+        bad[first..].fill(0xff);
+        assert!(GgufFile::from_bytes(bad).is_ok_and(|file| run_it(&file)), "{family}");
     }
 }
 

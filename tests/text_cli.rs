@@ -152,12 +152,14 @@ fn what_makes_no_sense_is_refused_in_one_sentence() {
         (&["--prompt", "x", "--max-tokens", "many"], "many"),
         (&["--prompt", "x", "--threads", "0"], "0"),
         (&["--prompt", "x", "--temperature", "nan"], "temperature"),
+        (&["--prompt", "x", "--temperature", "-1"], "is -1; give it a number between 0 and 100"),
+        (&["--prompt", "x", "--top-p", "5"], "top_p"),
         (&["--chat"], "--prompt"),
     ] {
         refused(&atelier(&[&["text", "--model", &model], args].concat()), 2, says);
     }
     refused(&atelier(&["text", "--model", "no-such-model", "--prompt", "x"]), 1, "no-such-model");
-    refused(&atelier(&["text", "--model", env!("CARGO_MANIFEST_DIR"), "--prompt", "x"]), 1, "");
+    refused(&atelier(&["text", "--model", env!("CARGO_MANIFEST_DIR"), "--prompt", "x"]), 1, "is a folder");
     refused(&atelier(&["text", "--model", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--prompt", "x"]), 1, "");
     let long = "x".repeat(1001);
     refused(&atelier(&["text", "--model", &model, "--prompt", "x", "--stop", &long, "--json"]), 1, "stop strings");

@@ -1,16 +1,17 @@
 //! Where everything that pages and keys ask for is done.
 
-use egui::{Context, ViewportCommand};
-use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
 
-use super::{App, Purpose, is_for_window};
+use egui::{Context, ViewportCommand};
+
+use super::{App, Purpose, is_for_window, told};
 use crate::{
-    engine::{FileFilter, UiCommand},
-    recipe::{Recipe, Work},
+    engine::{FileFilter, Guard, Job, UiCommand},
     ui::{
-        Command,
+        Command, Key,
         preferences::Preferences,
         state::{Action, Page},
+        toasts::{Kind, Offer},
         write,
     },
 };
@@ -94,10 +95,10 @@ impl App {
                 write::focus_work(&mut self.state);
             }
             Command::OpenFile => {
-                self.send(Purpose::PickText, |job| UiCommand::PickFile { job, filter: FileFilter::Text });
+                self.ask_for_file(Purpose::PickText, |job| UiCommand::PickFile { job, filter: FileFilter::Text });
             }
             Command::OpenModel => {
-                self.send(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
+                self.ask_for_file(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
             }
             Command::SaveFile => self.save(false),
             Command::SaveFileAs => self.save(true),
@@ -129,51 +130,81 @@ impl App {
         if self.state.preferences.chatting {
             return;
         }
-        let document = self.state.library.document();
-        let id = document.id().to_owned();
-        if let Some(path) = self.state.preferences.files.get(&id).filter(|_| !elsewhere).cloned() {
-            self.save_as(&id, path);
-            return;
-        }
-        let suggested = file_name(&document.title());
-        let purpose = Purpose::PickSave { document: id };
-        self.send(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Text, suggested });
-    }
-
-    /// Writes the text, and its recipe beside it.
-    pub(super) fn save_as(&mut self, id: &str, path: std::path::PathBuf) {
-        let Some(document) = self.state.library.documents.iter().find(|document| document.id() == id) else { return };
-        let text = document.text().as_bytes().to_vec();
-        let mut recipe = document.recipe();
-        for generation in &mut recipe.generations {
-            let known = self.hashes.get(&generation.model.name).or_else(|| {
-                let open = self.state.model.open.as_ref()?;
-                let same =
-                    open.name == generation.model.name || open.path.display().to_string() == generation.model.name;
-                same.then_some(&open.sha256)
-            });
-            if let Some(known) = known.filter(|_| generation.model.sha256.is_empty()) {
-                generation.model.sha256.clone_from(known);
+        let id = self.state.library.document().id().to_owned();
+        let preferences = &self.state.preferences;
+        match preferences.files.get(&id).filter(|_| !elsewhere).cloned() {
+            Some(path) => {
+                let guard = preferences.saved.get(&id).map_or(Guard::Any, |sha256| Guard::Same(sha256.clone()));
+                self.save_as(&id, path, guard);
             }
+            None => self.ask_where_to_save(&id),
         }
-        let recipe = Recipe {
-            format: 1,
-            atelier: env!("CARGO_PKG_VERSION").to_owned(),
-            sha256: hex(&Sha256::digest(&text)),
-            work: Work::Text(recipe),
-        };
-        let mut beside = path.clone().into_os_string();
-        beside.push(".atelier.json");
-        // Plain data with string keys: there is nothing in it that JSON cannot say.
-        let recipe = serde_json::to_vec_pretty(&recipe).unwrap_or_default();
-        let files = vec![(path.clone(), text), (beside.into(), recipe)];
-        let purpose = Purpose::SaveFile { document: id.to_owned(), path };
-        self.send(purpose, |job| UiCommand::WriteFiles { job, files });
     }
-}
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// Asks where a document is to be saved.
+    pub(super) fn ask_where_to_save(&mut self, id: &str) {
+        let Some(document) = self.state.library.documents.iter().find(|document| document.id() == id) else { return };
+        let suggested = file_name(&document.title());
+        let purpose = Purpose::PickSave { document: id.to_owned() };
+        self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Text, suggested });
+    }
+
+    /// Shows a dialog for files, unless one is open.
+    fn ask_for_file(&mut self, purpose: Purpose, command: impl FnOnce(Job) -> UiCommand) {
+        let asks =
+            |purpose: &Purpose| matches!(purpose, Purpose::PickText | Purpose::PickModel | Purpose::PickSave { .. });
+        if !self.jobs.values().any(asks) {
+            self.send(purpose, command);
+        }
+    }
+
+    /// Saves a document where the user said. A name without an ending gets one; the dialog did not ask about a file of
+    /// that name, so none is replaced then.
+    pub(super) fn save_picked(&mut self, id: &str, path: PathBuf) {
+        if path.extension().is_some() {
+            return self.save_as(id, path, Guard::Any);
+        }
+        let mut name = path.into_os_string();
+        name.push(".md");
+        self.save_as(id, name.into(), Guard::Nothing);
+    }
+
+    /// Saves the text, with its recipe beside it.
+    fn save_as(&mut self, id: &str, path: PathBuf, guard: Guard) {
+        let Some(document) = self.state.library.documents.iter().find(|document| document.id() == id) else { return };
+        let text = document.text().to_owned();
+        let mut recipe = Box::new(document.recipe());
+        for generation in recipe.generations.iter_mut().filter(|generation| generation.model.sha256.is_empty()) {
+            // Those that are not known yet are computed where files are read.
+            generation.model.sha256 = self.known_hash(&generation.model.name).unwrap_or_default();
+        }
+        let purpose = Purpose::SaveFile { document: id.to_owned() };
+        self.send(purpose, |job| UiCommand::SaveText { job, path, text, recipe, guard });
+    }
+
+    /// The hash of a model, by the name that recipes give it: a bundled model's name, or the path of a file.
+    fn known_hash(&self, name: &str) -> Option<String> {
+        let bundled = self.state.models.iter().flatten().find(|model| model.bundled && model.name == name);
+        let path = bundled.map_or(Path::new(name), |model| model.path.as_path());
+        self.hashes.get(path).cloned()
+    }
+
+    /// A text is on the disk.
+    pub(super) fn text_saved(&mut self, job: Job, path: PathBuf, sha256: String) {
+        let Some(Purpose::SaveFile { document }) = self.jobs.get(&job).cloned() else { return };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.state.toasts.withdraw(&Offer::SaveAs(document.clone()));
+        self.state.toasts.add(Kind::Done, told(Key::SavedAs, &[&name]), None);
+        self.state.preferences.belongs_to(document, path, sha256);
+    }
+
+    /// A text was not saved, for its file is another one by now.
+    pub(super) fn text_not_saved(&mut self, job: Job, path: &Path) {
+        let Some(Purpose::SaveFile { document }) = self.jobs.get(&job).cloned() else { return };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let offer = Offer::SaveAs(document);
+        self.state.toasts.add(Kind::Error, told(Key::FileChanged, &[&name]), Some((Key::SaveFileAs, offer)));
+    }
 }
 
 /// A file's name from a title: what no system allows in names goes.

@@ -39,7 +39,7 @@ impl App {
     fn take_event(&mut self, ctx: &Context, event: Event) {
         match event {
             Event::Started { .. } | Event::FilesRemoved { .. } | Event::FilesWritten { .. } => {}
-            Event::TextModelOpened { info, .. } => self.model_opened(*info),
+            Event::TextModelOpened { job, info } => self.model_opened(job, *info),
             Event::TextModelHashed { path, sha256 } => self.model_hashed(&path, &sha256),
             Event::TextContext { job, report } => {
                 if let Some(Purpose::Write { owner, .. }) = self.jobs.get(&job) {
@@ -56,7 +56,9 @@ impl App {
                 }
             }
             Event::Picked { job, path } => self.picked(job, path),
-            Event::TextRead { path, text, .. } => self.open_text(path, &text),
+            Event::TextRead { path, text, sha256, .. } => self.open_text(path, &text, sha256),
+            Event::TextSaved { job, path, sha256 } => self.text_saved(job, path, sha256),
+            Event::TextNotSaved { job, path } => self.text_not_saved(job, &path),
             Event::LibraryRead { documents, damaged, .. } => self.library_read(documents, &damaged),
             Event::ModelsListed { models, .. } => {
                 self.state.models = Some(models);
@@ -66,7 +68,7 @@ impl App {
         }
     }
 
-    fn model_opened(&mut self, info: TextModelInfo) {
+    fn model_opened(&mut self, job: Job, info: TextModelInfo) {
         let bundled = self.state.models.iter().flatten().any(|model| model.bundled && model.path == info.path);
         let preferences = &mut self.state.preferences;
         preferences.model = (!bundled).then(|| info.path.clone());
@@ -75,23 +77,34 @@ impl App {
             preferences.opened_models.insert(0, info.path.clone());
         }
         let listed = self.state.models.iter().flatten().any(|model| model.path == info.path);
+        if !info.sha256.is_empty() {
+            self.hashes.insert(info.path.clone(), info.sha256.clone());
+        }
         self.state.model.open = Some(info);
-        self.state.model.opening = None;
         self.state.library.tokens = None;
         self.counting = Counting::default();
         if !listed {
             self.list_models();
         }
+        if self.opens_another(job) {
+            return;
+        }
+        self.state.model.opening = None;
         if std::mem::take(&mut self.state.write.waits_for_model) {
             self.generate();
         }
     }
 
+    /// Whether a model is still to be opened besides that of `job`: the one that was asked for last is the one wanted.
+    fn opens_another(&self, job: Job) -> bool {
+        self.jobs.iter().any(|(other, purpose)| *other != job && matches!(purpose, Purpose::OpenModel { .. }))
+    }
+
     fn model_hashed(&mut self, path: &std::path::Path, sha256: &str) {
         if let Some(open) = self.state.model.open.as_mut().filter(|open| open.path == path) {
             open.sha256 = sha256.to_owned();
-            self.hashes.insert(open.name.clone(), sha256.to_owned());
         }
+        self.hashes.insert(path.to_owned(), sha256.to_owned());
     }
 
     fn tokens_came(&mut self, job: Job, tokens: &[TextToken]) {
@@ -139,8 +152,10 @@ impl App {
                 }
             }
             (Purpose::OpenModel { path }, Outcome::Failed(_) | Outcome::Cancelled) => {
-                self.state.model.opening = None;
-                self.state.write.waits_for_model = false;
+                if !self.opens_another(job) {
+                    self.state.model.opening = None;
+                    self.state.write.waits_for_model = false;
+                }
                 if self.state.preferences.model.as_ref() == Some(path) {
                     // What was used last cannot be opened any more: the bundled model writes instead.
                     self.state.preferences.model = None;
@@ -153,13 +168,9 @@ impl App {
                 let id = id.clone();
                 self.not_kept(&id);
             }
-            (Purpose::SaveFile { document, path }, Outcome::Finished) => {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                self.state.toasts.add(Kind::Done, told(Key::SavedAs, &[&name]), None);
-                self.state.preferences.files.insert(document.clone(), path.clone());
-            }
             (Purpose::ListModels, Outcome::Failed(_)) if self.state.models.is_none() => {
                 self.state.models = Some(Vec::new());
+                self.state.write.waits_for_model = false;
             }
             _ => {}
         }
@@ -179,8 +190,12 @@ impl App {
             let mut usable = models.filter(|model| model.bundled && model.kind == "text" && model.unusable.is_none());
             usable.next().map(|model| model.path.clone())
         };
-        if let Some(path) = last.or_else(bundled) {
-            self.open_model(path);
+        match last.or_else(bundled) {
+            Some(path) => self.open_model(path),
+            None if std::mem::take(&mut self.state.write.waits_for_model) => {
+                self.state.toasts.add(Kind::Note, told(Key::FirstOpenModel, &[]), None);
+            }
+            None => {}
         }
     }
 
@@ -242,7 +257,7 @@ impl App {
             Purpose::PickText => {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }
-            Purpose::PickSave { document } => self.save_as(&document, path),
+            Purpose::PickSave { document } => self.save_picked(&document, path),
             _ => {}
         }
     }

@@ -33,7 +33,7 @@ impl App {
             let at = document.selection().range().end;
             let prompt = Prompt::Raw(document.text()[..at].to_owned());
             let request = self.request(prompt);
-            self.write_into_document(at..at, request);
+            self.write_into_document(at..at, ("", ""), request);
         }
     }
 
@@ -57,6 +57,17 @@ impl App {
         }
     }
 
+    /// Whether a model is ready; says so when it is not.
+    pub(super) fn says_ready(&mut self) -> bool {
+        let model = &self.state.model;
+        let why = if model.opening.is_some() { Key::ModelNotReady } else { Key::FirstOpenModel };
+        let is_ready = model.is_ready();
+        if !is_ready {
+            self.state.toasts.add(Kind::Note, told(why, &[]), None);
+        }
+        is_ready
+    }
+
     /// Another seed, short enough to be read out.
     pub(super) fn new_seed(&mut self) {
         let seed = &mut self.state.preferences.writing.seed;
@@ -77,13 +88,21 @@ impl App {
         Some(ModelRef { name, sha256: open.sha256.clone() })
     }
 
-    /// Writes into the shown document, in the place of `range`.
-    pub(super) fn write_into_document(&mut self, range: std::ops::Range<usize>, request: TextRequest) {
+    /// Writes into the shown document, in the place of `range`, or there between the words `around` it.
+    pub(super) fn write_into_document(
+        &mut self,
+        range: std::ops::Range<usize>,
+        around: (&str, &str),
+        request: TextRequest,
+    ) {
         let Some(model) = self.model_ref() else { return };
         let now_ms = self.state.now_ms;
         let made = TextGeneration { model, request: request.clone() };
         let document = self.state.library.document_mut();
-        let generation = document.begin_generation(range, made, now_ms);
+        let generation = match around {
+            ("", "") => document.begin_generation(range, made, now_ms),
+            around => document.begin_generation_between(range.end, around, made, now_ms),
+        };
         let owner = document.id().to_owned();
         self.send_request(&owner, false, generation, request);
     }
@@ -117,22 +136,26 @@ impl App {
             }
             return;
         }
-        if self.state.is_writing() || !self.state.model.is_ready() {
+        if self.state.is_writing() || !self.says_ready() {
             return;
         }
         let Some(plan) = self.state.library.document().regenerate() else {
             self.state.toasts.add(Kind::Note, told(Key::NothingToRegenerate, &[]), None);
             return;
         };
+        // A branch begins with tokens of the model that wrote it.
+        let is_branch = !plan.request.forced.is_empty();
+        let model = if is_branch { self.model_for_branch(&plan.model) } else { self.model_ref() };
+        let Some(model) = model else { return };
         if self.state.preferences.writing.keep_seed {
             // The same seed would give the same words: this one time it moves on.
             self.new_seed();
         }
-        let Some(model) = self.model_ref() else { return };
-        let mut request = self.request(plan.request.prompt.clone());
-        request
-            .stop
-            .extend(plan.request.stop.iter().filter(|stop| !request.stop.contains(stop)).cloned().collect::<Vec<_>>());
+        let request = TextRequest {
+            context_tokens: self.state.preferences.context_tokens,
+            stop: joined(&self.state.preferences.writing.stop, &plan.request.stop),
+            ..self.planned_request(&plan.request)
+        };
         let now_ms = self.state.now_ms;
         let made = TextGeneration { model, request: request.clone() };
         let document = self.state.library.document_mut();
@@ -147,7 +170,7 @@ impl App {
         let Some(model) = self.model_for_branch(&plan.model) else { return };
         let owner = self.state.library.document().id().to_owned();
         self.stop_writing_of(&owner);
-        let request = self.branch_request(&plan.request);
+        let request = self.planned_request(&plan.request);
         let now_ms = self.state.now_ms;
         let made = TextGeneration { model, request: request.clone() };
         let generation = self.state.library.document_mut().begin_planned(&plan, made, now_ms);
@@ -160,7 +183,7 @@ impl App {
         let Some(model) = self.model_for_branch(&plan.model) else { return };
         let owner = self.state.library.chat().id().to_owned();
         self.stop_writing_of(&owner);
-        let request = self.branch_request(&plan.request);
+        let request = self.planned_request(&plan.request);
         let now_ms = self.state.now_ms;
         let made = TextGeneration { model, request: request.clone() };
         let generation = self.state.library.chat_mut().begin_branch(&plan, made, now_ms);
@@ -178,13 +201,18 @@ impl App {
         model.filter(|_| same)
     }
 
-    /// The request of a branch with the settings as they are now, its prompt and its decided tokens kept.
-    fn branch_request(&mut self, planned: &TextRequest) -> TextRequest {
+    /// A planned request with the settings as they are now, its prompt and its decided tokens kept.
+    fn planned_request(&mut self, planned: &TextRequest) -> TextRequest {
         let fresh = self.request(planned.prompt.clone());
+        // A question about a document is a task's: how it is answered is the task's to say, not the panel's.
+        let is_task = matches!(planned.prompt, Prompt::Chat(_)) && !self.state.preferences.chatting;
+        let of = if is_task { planned } else { &fresh };
         TextRequest {
             forced: planned.forced.clone(),
             stop: planned.stop.clone(),
             context_tokens: planned.context_tokens,
+            sampler: of.sampler.clone(),
+            max_tokens: of.max_tokens,
             ..fresh
         }
     }
@@ -207,18 +235,19 @@ impl App {
 
     /// Says a message of the user in other words and has it answered.
     pub(super) fn edit_message(&mut self, id: MessageId, text: &str) {
-        if self.state.is_writing() || !self.state.model.is_ready() {
+        if self.state.is_writing() || !self.says_ready() {
             return;
         }
         let now_ms = self.state.now_ms;
         if let Some(said) = self.state.library.chat_mut().edit(id, text, now_ms) {
+            self.state.write.editing = None;
             self.answer(said);
         }
     }
 
     /// Another answer in the place of `reply`.
     pub(super) fn answer_again(&mut self, reply: MessageId) {
-        if self.state.is_writing() || !self.state.model.is_ready() {
+        if self.state.is_writing() || !self.says_ready() {
             return;
         }
         let path = self.state.library.chat().path();
@@ -279,4 +308,10 @@ impl App {
         document.edit(0..end, text, now_ms);
         self.generate();
     }
+}
+
+/// `more` after `strings`, each once.
+fn joined(strings: &[String], more: &[String]) -> Vec<String> {
+    let fresh = more.iter().filter(|string| !strings.contains(string));
+    strings.iter().chain(fresh).cloned().collect()
 }

@@ -6,7 +6,7 @@ use egui::Context;
 
 use super::{App, Purpose, SAVE_AFTER_MS, told};
 use crate::{
-    Error,
+    Error, Lang,
     document::{Chat, Document, LibraryItem, Selection},
     engine::UiCommand,
     ui::{
@@ -28,11 +28,9 @@ pub(super) struct Keeping {
     /// How long making a document's bytes took; long ones are saved less often.
     cost_ms: HashMap<String, u64>,
     /// Files that were read and not yet looked into.
-    unread: Vec<Vec<u8>>,
+    unread: Vec<(PathBuf, Vec<u8>)>,
     /// Documents that were deleted and can come back.
     deleted: Vec<LibraryItem>,
-    /// Whether the library was read; nothing is decided about it before.
-    loaded: bool,
 }
 
 fn id_of(item: &LibraryItem) -> &str {
@@ -48,7 +46,7 @@ impl App {
     }
 
     /// Takes the files of the library; they are looked into over the next frames.
-    pub(super) fn library_read(&mut self, documents: Vec<Vec<u8>>, damaged: &[PathBuf]) {
+    pub(super) fn library_read(&mut self, documents: Vec<(PathBuf, Vec<u8>)>, damaged: &[PathBuf]) {
         for path in damaged {
             let name = path.display();
             self.state.toasts.error(Error::new(
@@ -60,7 +58,6 @@ impl App {
         }
         self.keeping.unread = documents;
         self.keeping.unread.reverse();
-        self.keeping.loaded = true;
     }
 
     /// Looks into some of the files that were read.
@@ -69,13 +66,16 @@ impl App {
             return;
         }
         let begun = std::time::Instant::now();
-        while let Some(bytes) = self.keeping.unread.pop() {
+        while let Some((path, bytes)) = self.keeping.unread.pop() {
             match LibraryItem::from_bytes(&bytes) {
                 Ok(item) => {
                     self.keeping.written.insert(id_of(&item).to_owned(), revision_of(&item));
                     self.add_item(item, false);
                 }
-                Err(why) => self.state.toasts.error(why),
+                Err(why) => {
+                    let (name, en, zh) = (path.display(), why.text(Lang::En), why.text(Lang::Zh));
+                    self.state.toasts.error(Error::new(format!("“{name}”: {en}"), format!("“{name}”：{zh}")));
+                }
             }
             if begun.elapsed().as_millis() > READING_MS {
                 break;
@@ -83,22 +83,38 @@ impl App {
         }
         if self.keeping.unread.is_empty() {
             self.drop_fresh();
-            let preferences = &self.state.preferences;
-            for id in [preferences.document.clone(), preferences.chat.clone()].into_iter().flatten() {
-                self.show(&id);
-            }
         }
         ctx.request_repaint();
     }
 
-    /// The empty document and conversation of a fresh window give way to those that were read.
+    /// The empty document and conversation of a fresh window give way to those that were read, and to the ones shown
+    /// last. Where the user has written or opened something meanwhile, that stays and stays shown.
     fn drop_fresh(&mut self) {
+        let (written, files) = (&self.keeping.written, &self.state.preferences.files);
+        let is_new = |id: &str| !written.contains_key(id) && !files.contains_key(id);
         let library = &mut self.state.library;
-        if library.documents.len() > 1 && library.documents[0].revision() == 0 && library.document == 0 {
-            library.documents.remove(0);
+        let mut shows_last = Vec::new();
+        let fresh = library.documents.iter().position(|it| it.is_blank() && is_new(it.id()));
+        if let Some(at) = fresh.filter(|_| library.documents.len() > 1) {
+            library.documents.remove(at);
+            if library.document == at {
+                shows_last.extend(self.state.preferences.document.clone());
+            }
+            library.document -= usize::from(library.document > at);
+            library.document = library.document.min(library.documents.len() - 1);
         }
-        if library.chats.len() > 1 && library.chats[0].revision() == 0 && library.chat == 0 {
-            library.chats.remove(0);
+        let fresh = library.chats.iter().position(|it| it.is_blank() && is_new(it.id()));
+        // What is typed below a conversation is meant for that one.
+        if let Some(at) = fresh.filter(|_| library.chats.len() > 1 && self.state.write.message.is_empty()) {
+            library.chats.remove(at);
+            if library.chat == at {
+                shows_last.extend(self.state.preferences.chat.clone());
+            }
+            library.chat -= usize::from(library.chat > at);
+            library.chat = library.chat.min(library.chats.len() - 1);
+        }
+        for id in shows_last {
+            self.show(&id);
         }
     }
 
@@ -144,12 +160,13 @@ impl App {
         let now_ms = self.state.now_ms;
         let library = &mut self.state.library;
         let id = if self.state.preferences.chatting {
-            let empty = library.chats.iter().position(|chat| chat.path().is_empty());
+            let empty = library.chats.iter().position(Chat::is_blank);
             let chat = empty.map_or_else(|| Chat::new(now_ms), |at| library.chats.remove(at));
             library.chats.insert(0, chat);
             library.chats[0].id().to_owned()
         } else {
-            let empty = library.documents.iter().position(|document| document.revision() == 0);
+            let files = &self.state.preferences.files;
+            let empty = library.documents.iter().position(|it| it.is_blank() && !files.contains_key(it.id()));
             let document = empty.map_or_else(|| Document::new(now_ms), |at| library.documents.remove(at));
             library.documents.insert(0, document);
             library.documents[0].id().to_owned()
@@ -158,18 +175,22 @@ impl App {
     }
 
     /// A text from a file becomes a document; the same file again shows the document it became.
-    pub(super) fn open_text(&mut self, path: PathBuf, text: &str) {
-        let known = self.state.preferences.files.iter().find(|(_, kept)| **kept == path).map(|(id, _)| id.clone());
+    pub(super) fn open_text(&mut self, path: PathBuf, text: &str, sha256: String) {
+        let preferences = &self.state.preferences;
+        let known = preferences.files.iter().find(|(_, kept)| **kept == path).map(|(id, _)| id.clone());
+        // A file that nobody else changed has nothing that its document has not, whatever was written there since.
+        let unchanged = known.as_ref().is_some_and(|id| preferences.saved.get(id) == Some(&sha256));
         let library = &self.state.library;
-        let same = known.filter(|id| library.documents.iter().any(|it| it.id() == id && it.text() == text));
+        let is_same = |it: &Document| unchanged || it.text() == text;
+        let same = known.filter(|id| library.documents.iter().any(|it| it.id() == id && is_same(it)));
         let id = same.unwrap_or_else(|| {
             let document = Document::from_text(text, self.state.now_ms);
             let id = document.id().to_owned();
             self.keeping.since_ms.insert(id.clone(), self.state.now_ms);
             self.add_item(LibraryItem::Document(Box::new(document)), true);
-            self.state.preferences.files.insert(id.clone(), path);
             id
         });
+        self.state.preferences.belongs_to(id.clone(), path, sha256);
         self.state.preferences.chatting = false;
         self.state.page = crate::ui::state::Page::Write;
         self.show(&id);
@@ -180,7 +201,7 @@ impl App {
         self.stop_writing_of(id);
         let now_ms = self.state.now_ms;
         let library = &mut self.state.library;
-        let (item, title) = if let Some(at) = library.documents.iter().position(|document| document.id() == id) {
+        let (mut item, title) = if let Some(at) = library.documents.iter().position(|document| document.id() == id) {
             let document = library.documents.remove(at);
             if library.documents.is_empty() {
                 library.documents.push(Document::new(now_ms));
@@ -201,6 +222,15 @@ impl App {
         } else {
             return;
         };
+        // What its jobs still have to say will not find it.
+        match &mut item {
+            LibraryItem::Document(document) => {
+                document.streaming().collect::<Vec<_>>().into_iter().for_each(|it| document.abandon_generation(it));
+            }
+            LibraryItem::Chat(chat) => {
+                chat.streaming().collect::<Vec<_>>().into_iter().for_each(|it| chat.abandon_generation(it));
+            }
+        }
         self.state.library.tokens = None;
         self.keeping.since_ms.remove(id);
         if let Some(path) = self.path_of(id)
@@ -208,7 +238,11 @@ impl App {
         {
             self.send(Purpose::RemoveDocument, |job| UiCommand::RemoveFiles { job, files: vec![path] });
         }
-        if revision_of(&item) == 0 && title.is_empty() {
+        let is_blank = match &item {
+            LibraryItem::Document(document) => document.is_blank(),
+            LibraryItem::Chat(chat) => chat.is_blank(),
+        };
+        if is_blank {
             return;
         }
         let untitled = text::t(self.state.lang, Key::Untitled);
@@ -220,7 +254,10 @@ impl App {
 
     /// Does what a toast offered.
     pub(super) fn take_offer(&mut self, offer: &Offer) {
-        let Offer::Restore(id) = offer;
+        let id = match offer {
+            Offer::Restore(id) => id,
+            Offer::SaveAs(id) => return self.ask_where_to_save(id),
+        };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {
             let item = self.keeping.deleted.remove(at);
             self.keeping.since_ms.insert(id.clone(), 0);
@@ -252,8 +289,12 @@ impl App {
         }
         for id in due {
             let Some((path, bytes)) = self.file_of(&id) else { continue };
-            let purpose = Purpose::KeepDocument { id };
-            self.send(purpose, |job| UiCommand::WriteFiles { job, files: vec![(path, bytes)] });
+            let purpose = Purpose::KeepDocument { id: id.clone() };
+            if self.send(purpose, |job| UiCommand::WriteFiles { job, files: vec![(path, bytes)] }).is_none() {
+                // The engine takes no more just now.
+                self.keeping.written.remove(&id);
+                self.keeping.since_ms.insert(id, now_ms);
+            }
         }
     }
 

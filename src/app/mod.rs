@@ -14,6 +14,8 @@ mod link;
 mod open;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -54,7 +56,7 @@ enum Purpose {
     PickText,
     PickSave { document: String },
     ReadText,
-    SaveFile { document: String, path: PathBuf },
+    SaveFile { document: String },
     KeepDocument { id: String },
     KeepSettings,
     RemoveDocument,
@@ -116,8 +118,8 @@ pub struct App {
     changed_ms: Option<u64>,
     memory_read_ms: u64,
     title: String,
-    /// Hashes of models that were open, by the names that recipes give them.
-    hashes: HashMap<String, String>,
+    /// Hashes of models that were open, by their files.
+    hashes: HashMap<PathBuf, String>,
     tasks: Option<crate::generate::tasks::Tasks>,
     _fonts: Option<fallback_fonts::Search>,
 }
@@ -297,12 +299,16 @@ impl App {
             ctx.request_repaint_after(Duration::from_millis(SAVE_AFTER_MS - waited));
             return;
         }
+        if let Some(path) = self.places.settings.clone() {
+            let files = vec![(path, settings::to_bytes(&self.state.preferences))];
+            if self.send(Purpose::KeepSettings, |job| UiCommand::WriteFiles { job, files }).is_none() {
+                // The engine takes no more just now.
+                self.changed_ms = Some(self.state.now_ms);
+                return;
+            }
+        }
         self.kept = self.state.preferences.clone();
         self.changed_ms = None;
-        if let Some(path) = self.places.settings.clone() {
-            let files = vec![(path, settings::to_bytes(&self.kept))];
-            self.send(Purpose::KeepSettings, |job| UiCommand::WriteFiles { job, files });
-        }
     }
 
     fn remember_window(&mut self, ctx: &Context) {

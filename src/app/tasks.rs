@@ -7,7 +7,7 @@ use crate::{
     Error, Lang, files,
     generate::{
         Prompt,
-        tasks::{Choice, Material, Need, Picked, Task, Tasks},
+        tasks::{Choice, Material, Need, Picked, Place, Task, Tasks},
     },
     ui::state::{Needs, TaskAction, TaskItem},
 };
@@ -64,38 +64,16 @@ pub(super) fn items(tasks: &Tasks) -> Vec<TaskItem> {
     tasks.tasks.iter().map(item).collect()
 }
 
-/// Where a task's answer goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// In the place of the text it was done with.
-    Instead,
-    /// As a heading before that text.
-    Before,
-    /// As a paragraph of its own after it.
-    After,
-    /// Straight on.
-    On,
-}
-
-fn place_of(task: &Task) -> Place {
-    match task.id.as_str() {
-        "headline" => Place::Before,
-        "restyle" | "polish" | "translate" => Place::Instead,
-        _ if !task.chat => Place::On,
-        _ => Place::After,
-    }
-}
-
 impl App {
     /// Does a task with the selection, or with the whole document where nothing is selected.
     pub(super) fn run_task(&mut self, action: &TaskAction) {
-        if self.state.is_writing() || !self.state.model.is_ready() {
+        if self.state.is_writing() || !self.says_ready() {
             return;
         }
         let Some(task) = self.tasks.as_ref().and_then(|tasks| tasks.find(&action.task)).cloned() else { return };
         let document = self.state.library.document();
         let selected = document.selection().range();
-        let range = match (selected.is_empty(), place_of(&task)) {
+        let range = match (selected.is_empty(), task.place()) {
             (true, Place::On) => 0..selected.end,
             (true, _) => trimmed(document.text()),
             (false, _) => selected,
@@ -121,28 +99,16 @@ impl App {
         request.banned = fresh.banned;
         request.context_tokens = fresh.context_tokens;
         request.alternatives = ALTERNATIVES;
-        let place = self.make_place(place_of(&task), range);
-        self.write_into_document(place, request);
+        let (place, around) = match task.place() {
+            Place::Instead => (range, ("", "")),
+            Place::Before => (range.start..range.start, ("# ", "\n\n")),
+            Place::After if !self.state.library.document().text()[..range.end].trim().is_empty() => {
+                (range.end..range.end, ("\n\n", ""))
+            }
+            Place::After | Place::On => (range.end..range.end, ("", "")),
+        };
+        self.write_into_document(place, around, request);
         self.state.write.notebook.editor.reveal_caret();
-    }
-
-    /// Makes room for a task's answer; what it takes the place of, or where it stands.
-    fn make_place(&mut self, place: Place, range: Range<usize>) -> Range<usize> {
-        let now_ms = self.state.now_ms;
-        let document = self.state.library.document_mut();
-        match place {
-            Place::Instead => range,
-            Place::On => range.end..range.end,
-            Place::Before => {
-                document.edit(range.start..range.start, "# \n\n", now_ms);
-                range.start + 2..range.start + 2
-            }
-            Place::After if document.text()[..range.end].trim().is_empty() => range.end..range.end,
-            Place::After => {
-                document.edit(range.end..range.end, "\n\n", now_ms);
-                range.end + 2..range.end + 2
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::atomic::AtomicBool};
 
 use super::{Output, Result, text};
 use crate::{
-    Error, files,
+    Error,
     formats::hash::{sha256_of_bytes, sha256_of_file},
     generate::TextWriter,
     kernels,
@@ -42,8 +42,7 @@ pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
         )
         .into());
     }
-    files::write_whole(&Recipe::beside(&args.out), &recipe.to_json()?)?;
-    files::write_whole(&args.out, rendered.as_bytes())?;
+    recipe.save(&args.out, &rendered)?;
     let saved = sha256_of_file(&args.file, |_| true).ok().flatten();
     if saved.is_some_and(|saved| saved != recipe.sha256) {
         let name = args.file.display();

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Failure, Output, Result};
 use crate::{
-    Error, Lang, catalogue, files,
+    Error, Lang, catalogue,
     generate::{
         ChatMessage, Prompt, Role, StopReason, TextModel, TextOutcome, TextProgress, TextRequest, TextWriter,
         sampler::SamplerSettings,
@@ -151,7 +151,7 @@ impl Args {
             repeat_penalty: self.repeat_penalty.unwrap_or(usual.repeat_penalty),
             ..usual
         };
-        sampler.checked().map_err(Failure::Usage)?;
+        sampler.in_range().map_err(Failure::Usage)?;
         let text = if self.prompt == "-" { read_stdin()? } else { self.prompt.clone() };
         let message = |role, content: &String| ChatMessage { role, content: content.clone() };
         let prompt = if self.chat {
@@ -245,7 +245,5 @@ fn save(path: &Path, model: &TextModel, outcome: &TextOutcome) -> Result {
         TextGeneration { model: ModelRef { name, sha256: model.sha256()?.to_owned() }, request: outcome.sent.clone() };
     let piece = Piece::Generated { generation: 0, start: 0, end: outcome.text.len() };
     let recipe = Recipe::of_text(&outcome.text, TextRecipe { generations: vec![generation], pieces: vec![piece] });
-    files::write_whole(&Recipe::beside(path), &recipe.to_json()?)?;
-    files::write_whole(path, outcome.text.as_bytes())?;
-    Ok(())
+    Ok(recipe.save(path, &outcome.text)?)
 }

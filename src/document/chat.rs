@@ -94,6 +94,11 @@ impl Chat {
         self.revision
     }
 
+    /// Whether nothing was ever said or set in it: another one is as good.
+    pub fn is_blank(&self) -> bool {
+        self.messages.is_empty() && self.system.is_empty()
+    }
+
     /// The first line of the first message; empty before it.
     pub fn title(&self) -> String {
         let first = self.path().into_iter().next().and_then(|id| self.text(id));
@@ -221,6 +226,12 @@ impl Chat {
     pub fn abandon_generation(&mut self, id: GenerationId) {
         self.generations.abandon(id);
         self.revision += 1;
+    }
+
+    /// Answers that still stream.
+    pub fn streaming(&self) -> impl Iterator<Item = GenerationId> {
+        let ids = (0..).map(GenerationId).zip(&self.generations.list);
+        ids.filter(|(_, generation)| generation.is_streaming()).map(|(id, _)| id)
     }
 
     /// The generated token at a byte of a message.

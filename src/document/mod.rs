@@ -90,8 +90,8 @@ pub struct Document {
     tinted: Vec<GenerationId>,
     revision: u64,
     changes: VecDeque<Change>,
-    /// Generations that still stream, with their nodes.
-    streams: Vec<(GenerationId, NodeId)>,
+    /// Generations that still stream.
+    streams: Vec<stream::Stream>,
 }
 
 impl Document {
@@ -152,6 +152,11 @@ impl Document {
     /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.text().is_empty()
+    }
+
+    /// Whether nothing was ever written in it, not even something that was taken back: another one is as good.
+    pub fn is_blank(&self) -> bool {
+        self.is_empty() && !self.can_undo() && !self.can_redo() && self.generations.list.is_empty()
     }
 
     /// The byte offsets at which lines start; the first is 0.

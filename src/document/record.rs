@@ -1,6 +1,6 @@
 //! The recipe of a document: of which pieces the shown text consists.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 use crate::recipe::{Piece, TextRecipe};
 
@@ -10,15 +10,9 @@ impl Document {
     /// The shown text as pieces, with the generations they were taken from. Parts that running a generation again
     /// would not give are told as written.
     pub fn recipe(&self) -> TextRecipe {
-        self.recipe_of(0..self.len())
-    }
-
-    /// The same for a part of the text.
-    pub fn recipe_of(&self, range: Range<usize>) -> TextRecipe {
-        let range = self.buffer.whole_chars(range);
         let mut recipe = TextRecipe::default();
         let mut indices: BTreeMap<GenerationId, usize> = BTreeMap::new();
-        for (place, origin) in self.origins(&range) {
+        for (place, origin) in self.origins(&(0..self.len())) {
             let generated = match origin {
                 Origin::Written => None,
                 Origin::Generated { generation, offset } => {

@@ -14,6 +14,17 @@ use super::{
     provenance::{Origin, Run, Runs, Snippet},
 };
 
+/// A generation that still streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream {
+    generation: GenerationId,
+    node: NodeId,
+    /// The place to be shown again if it writes nothing.
+    back: NodeId,
+    /// The step that made room for it.
+    room: Option<NodeId>,
+}
+
 impl Document {
     /// Begins a generation that takes the place of `range` (empty: writes there). The caret goes to its end, and
     /// follows it while it stays there.
@@ -21,7 +32,31 @@ impl Document {
         let range = self.buffer.whole_chars(range);
         let op = Op { start: range.start, removed: self.snippet(range), inserted: Snippet::default() };
         let id = self.generations.begin(generation, None);
-        self.add_generation(id, op, now_ms);
+        let back = self.history.current;
+        self.add_generation(id, op, [back, back], now_ms);
+        id
+    }
+
+    /// Begins a generation at `at`, between words that make room for it and go again if it writes nothing.
+    pub fn begin_generation_between(
+        &mut self,
+        at: usize,
+        (before, after): (&str, &str),
+        generation: TextGeneration,
+        now_ms: u64,
+    ) -> GenerationId {
+        if before.is_empty() && after.is_empty() {
+            return self.begin_generation(at..at, generation, now_ms);
+        }
+        let back = self.history.current;
+        // A step of its own: what was typed just before must not go with it.
+        self.seal();
+        self.edit(at..at, &format!("{before}{after}"), now_ms);
+        let at = self.selection.range().end.saturating_sub(after.len());
+        let op = Op { start: at, removed: Snippet::default(), inserted: Snippet::default() };
+        let id = self.generations.begin(generation, None);
+        let room = self.history.current;
+        self.add_generation(id, op, [back, room], now_ms);
         id
     }
 
@@ -29,6 +64,7 @@ impl Document {
     /// common is there at once. `generation` is the plan's request, or one with other settings.
     pub fn begin_planned(&mut self, plan: &BranchPlan, generation: TextGeneration, now_ms: u64) -> GenerationId {
         let id = self.generations.begin(generation, Some((plan.source, plan.known)));
+        let back = self.history.current;
         let op = match &plan.place {
             Place::Beside { parent, start, removed } => {
                 self.leave_variant();
@@ -45,18 +81,20 @@ impl Document {
                 Op { start: range.start, removed: self.snippet(range), inserted: Snippet::default() }
             }
         };
-        self.add_generation(id, op, now_ms);
+        self.add_generation(id, op, [back, back], now_ms);
         id
     }
 
-    fn add_generation(&mut self, id: GenerationId, op: Op, now_ms: u64) {
+    /// Adds the node of a generation that began when `back` was shown; `room` is the step made for it, or `back`.
+    fn add_generation(&mut self, id: GenerationId, op: Op, [back, room]: [NodeId; 2], now_ms: u64) {
         let before = self.selection;
         self.splice(op.removed_range(), &op.inserted);
         self.selection = Selection::caret(op.inserted_range().end);
         let current = self.history.current;
         let node = self.history.add(current, Kind::Generation(id), vec![op], [before, self.selection], now_ms);
         self.history.current = node;
-        self.streams.push((id, node));
+        let room = Some(room).filter(|room| *room != back);
+        self.streams.push(Stream { generation: id, node, back, room });
         self.modified_s = now_ms / 1000;
         self.retint();
         self.touch();
@@ -65,7 +103,7 @@ impl Document {
     /// Takes tokens of a generation as they stream. They go to its place: into the shown text, further on if the
     /// person typed before it, or unseen into its own branch when another one is shown.
     pub fn append_tokens(&mut self, id: GenerationId, tokens: &[TextToken]) {
-        let Some(&(_, node)) = self.streams.iter().find(|(stream, _)| *stream == id) else { return };
+        let Some(Stream { node, .. }) = self.stream(id) else { return };
         let offset = self.generations.get(id).map_or(0, |generation| generation.text.len());
         let text = self.generations.append(id, tokens);
         if text.is_empty() {
@@ -120,24 +158,28 @@ impl Document {
     /// Ends a generation with its outcome; its request becomes the one that was really sent.
     pub fn finish_generation(&mut self, id: GenerationId, outcome: &TextOutcome) {
         let Some((dropped, added)) = self.generations.finish(id, outcome) else { return };
-        let node = self.streams.iter().find(|(stream, _)| *stream == id).map(|(_, node)| *node);
+        let stream = self.stream(id);
         self.end_stream(id);
-        if let Some(node) = node.filter(|_| dropped > 0 || !added.is_empty()) {
-            self.set_tail(id, node, dropped, &added);
+        if let Some(stream) = stream.filter(|_| dropped > 0 || !added.is_empty()) {
+            self.set_tail(id, stream.node, dropped, &added);
         }
-        self.forget_if_empty(node);
+        self.forget_if_empty(stream);
     }
 
     /// Ends a generation that failed. What it had written stays.
     pub fn abandon_generation(&mut self, id: GenerationId) {
-        let node = self.streams.iter().find(|(stream, _)| *stream == id).map(|(_, node)| *node);
+        let stream = self.stream(id);
         self.generations.abandon(id);
         self.end_stream(id);
-        self.forget_if_empty(node);
+        self.forget_if_empty(stream);
+    }
+
+    fn stream(&self, id: GenerationId) -> Option<Stream> {
+        self.streams.iter().find(|stream| stream.generation == id).copied()
     }
 
     fn end_stream(&mut self, id: GenerationId) {
-        self.streams.retain(|(stream, _)| *stream != id);
+        self.streams.retain(|stream| stream.generation != id);
         self.touch();
     }
 
@@ -168,23 +210,32 @@ impl Document {
         }
     }
 
-    /// A generation that wrote and replaced nothing leaves no step behind.
-    fn forget_if_empty(&mut self, node: Option<NodeId>) {
-        let Some(id) = node else { return };
+    /// A generation that wrote nothing leaves no step behind, and what was shown before it is shown again.
+    fn forget_if_empty(&mut self, stream: Option<Stream>) {
+        let Some(Stream { node: id, back, room, .. }) = stream else { return };
         let Some(node) = self.history.get(id) else { return };
-        if node.children.is_empty() && node.ops.iter().all(|op| op.inserted.text.is_empty()) {
-            if self.history.current == id {
-                self.undo();
-            }
-            if self.history.current != id {
-                self.history.remove_leaf(id);
-            }
+        if !node.children.is_empty() || node.ops.iter().any(|op| !op.inserted.text.is_empty()) {
+            return;
         }
+        if self.history.current == id && !self.select_node(back) {
+            self.undo();
+        }
+        if self.history.current != id {
+            self.history.remove_leaf(id);
+        }
+        let Some(room) = room.filter(|room| self.history.get(*room).is_some_and(|node| node.children.is_empty()))
+        else {
+            return;
+        };
+        if self.history.current == room {
+            self.undo();
+        }
+        self.history.remove_leaf(room);
     }
 
     /// Generations that still stream.
     pub fn streaming(&self) -> impl Iterator<Item = GenerationId> {
-        self.streams.iter().map(|(id, _)| *id)
+        self.streams.iter().map(|stream| stream.generation)
     }
 
     /// From the first to the last byte that a generation has in the shown text.

@@ -388,6 +388,39 @@ fn a_generation_that_wrote_nothing_leaves_no_step() {
 }
 
 #[test]
+fn a_regeneration_that_wrote_nothing_shows_what_was_there() {
+    let mut document = Document::from_text("Once ", 0);
+    generate(&mut document, 5..5, &["upon", " a"]);
+    let plan = document.regenerate().expect("something to write again");
+    let generation = TextGeneration { model: plan.model.clone(), request: plan.request.clone() };
+    let id = document.begin_planned(&plan, generation, 0);
+    assert_eq!(document.text(), "Once ");
+    let outcome = outcome(&document, id);
+    document.finish_generation(id, &outcome);
+    assert_eq!(document.text(), "Once upon a");
+    assert_eq!(document.variants().len(), 1);
+}
+
+#[test]
+fn room_that_was_made_for_nothing_goes_again() {
+    let mut document = Document::new(0);
+    document.edit(0..0, "Words", 0);
+    let id = document.begin_generation_between(0, ("# ", "\n\n"), made("p"), 1);
+    assert_eq!((document.text(), document.selection()), ("# \n\nWords", Selection::caret(2)));
+    document.abandon_generation(id);
+    assert_eq!((document.text(), document.can_redo()), ("Words", false));
+    document.edit(5..5, "!", 2);
+    let id = document.begin_generation_between(6, ("\n\n", ""), made("p"), 3);
+    document.append_tokens(id, &[token(1, "More")]);
+    let outcome = outcome(&document, id);
+    document.finish_generation(id, &outcome);
+    assert_eq!(document.text(), "Words!\n\nMore");
+    assert!(document.undo() && document.undo());
+    assert_eq!(document.text(), "Words!");
+    check(&document);
+}
+
+#[test]
 fn history_is_bounded_without_losing_what_models_wrote() {
     let mut document = Document::new(0);
     let mut generated = Vec::new();

@@ -53,7 +53,7 @@ impl Document {
             self.history.current = node;
             self.history.prune();
         }
-        self.tinted = self.streams.iter().map(|(generation, _)| *generation).collect();
+        self.tinted = self.streaming().collect();
     }
 
     /// Makes the edit part of the current step, if it goes on typing there.
@@ -188,7 +188,7 @@ impl Document {
                 _ => break,
             }
         }
-        tinted.extend(self.streams.iter().map(|(generation, _)| *generation));
+        tinted.extend(self.streaming());
         self.tinted = tinted;
     }
 }

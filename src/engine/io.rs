@@ -1,6 +1,7 @@
 //! The io worker: files, the library, the list of models; and, while nothing else waits, the hashes of opened models.
 
 use std::{
+    collections::HashMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -13,15 +14,19 @@ use std::{
 use crossbeam_channel::{Receiver, TryRecvError, select};
 
 use super::{
-    Event, JobKind, Outcome, UiCommand,
+    Event, Guard, JobKind, Outcome, UiCommand,
     jobs::{Jobs, Ticket},
     library,
     outbox::Outbox,
 };
-use crate::{Error, Result, catalogue, crash, files, formats::hash::sha256_of_file};
+use crate::{
+    Error, Result, catalogue, crash, files,
+    formats::hash::{sha256_of_bytes, sha256_of_file},
+    recipe::{Recipe, TextRecipe},
+};
 
 /// The largest text file that is opened as a document.
-const TEXT_LIMIT_BYTES: u64 = 64 << 20;
+pub(super) const TEXT_LIMIT_BYTES: u64 = 64 << 20;
 
 pub(super) struct Worker {
     outbox: Outbox,
@@ -91,12 +96,24 @@ impl Worker {
     fn work(&self, command: UiCommand, cancel: &AtomicBool) -> Result<Option<Event>> {
         Ok(match command {
             UiCommand::ReadText { job, path } => {
-                let text = files::read_text(&path, TEXT_LIMIT_BYTES)?;
-                Some(Event::TextRead { job, path, text })
+                // In this order: when the file changes in between, a later saving sees it changed rather than not.
+                let text_of = |path: &Path| files::read_text(path, TEXT_LIMIT_BYTES);
+                let sha256 =
+                    if path.is_file() { sha256_of_file(&path, |_| true)?.unwrap_or_default() } else { String::new() };
+                Some(Event::TextRead { job, text: text_of(&path)?, sha256, path })
             }
             UiCommand::WriteFiles { job, files } => {
                 files.iter().try_for_each(|(path, bytes)| write(path, bytes))?;
                 Some(Event::FilesWritten { job })
+            }
+            UiCommand::SaveText { job, path, text, recipe, guard } => {
+                if !allows(&guard, &path, &text) {
+                    return Ok(Some(Event::TextNotSaved { job, path }));
+                }
+                let recipe = Recipe::of_text(&text, with_hashes(*recipe).without_unknown_models(&text));
+                make_folder(&path)?;
+                recipe.save(&path, &text)?;
+                Some(Event::TextSaved { job, path, sha256: recipe.sha256 })
             }
             UiCommand::RemoveFiles { job, files } => {
                 files.iter().try_for_each(|path| remove(path))?;
@@ -116,10 +133,42 @@ impl Worker {
 
 /// Writes a file whole, in a folder that is made if it is missing.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|why| Error::file(("make", "创建"), folder, &why))?;
-    }
+    make_folder(path)?;
     files::write_whole(path, bytes)
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => fs::create_dir_all(folder).map_err(|why| Error::file(("make", "创建"), folder, &why)),
+        None => Ok(()),
+    }
+}
+
+/// Whether `text` may take the place of what is at `path`.
+fn allows(guard: &Guard, path: &Path, text: &str) -> bool {
+    match guard {
+        Guard::Any => true,
+        Guard::Nothing => !path.exists(),
+        // One that cannot be read is left to the writing, which says why.
+        Guard::Same(sha256) => match sha256_of_file(path, |_| true) {
+            Ok(Some(found)) => found == *sha256 || found == sha256_of_bytes(text.as_bytes()),
+            _ => true,
+        },
+    }
+}
+
+/// The recipe with the hashes of the models that wrote before theirs were known, where their files are still there.
+fn with_hashes(mut recipe: TextRecipe) -> TextRecipe {
+    let mut known: HashMap<String, String> = HashMap::new();
+    for generation in recipe.generations.iter_mut().filter(|generation| generation.model.sha256.is_empty()) {
+        let name = &generation.model.name;
+        let hash = || {
+            let found = catalogue::find(name).ok()?;
+            sha256_of_file(&found.path, |_| true).ok()?
+        };
+        generation.model.sha256 = known.entry(name.clone()).or_insert_with(|| hash().unwrap_or_default()).clone();
+    }
+    recipe
 }
 
 /// Removes a file; one that is not there is as good as removed.

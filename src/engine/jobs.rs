@@ -30,7 +30,8 @@ impl Jobs {
         let job = command.job();
         let cancel = Arc::new(AtomicBool::new(false));
         // What a person has written must reach the disk, whatever else is being stopped.
-        if !matches!(command, UiCommand::WriteFiles { .. } | UiCommand::RemoveFiles { .. }) {
+        if !matches!(command, UiCommand::WriteFiles { .. } | UiCommand::SaveText { .. } | UiCommand::RemoveFiles { .. })
+        {
             lock(&self.flags).insert(job, cancel.clone());
         }
         Ticket { job, command, cancel }

@@ -9,10 +9,11 @@ use std::{
 
 use crate::{Error, Result};
 
-/// A document larger than this is called damaged instead of filling the memory.
-const DOCUMENT_LIMIT_BYTES: u64 = 64 << 20;
+/// A document larger than this is called damaged instead of filling the memory. JSON writes a control character as six
+/// bytes, so any text that can be opened fits, with room for what models write into it.
+const DOCUMENT_LIMIT_BYTES: u64 = (6 + 1) * super::io::TEXT_LIMIT_BYTES;
 /// All documents together.
-const LIBRARY_LIMIT_BYTES: u64 = 512 << 20;
+const LIBRARY_LIMIT_BYTES: u64 = 2 * DOCUMENT_LIMIT_BYTES;
 /// A temporary file that has not been touched for this long is what a killed program left.
 const STALE: Duration = Duration::from_hours(1);
 
@@ -20,7 +21,7 @@ const STALE: Duration = Duration::from_hours(1);
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
     /// Newest first.
-    pub(super) documents: Vec<Vec<u8>>,
+    pub(super) documents: Vec<(PathBuf, Vec<u8>)>,
     pub(super) damaged: Vec<PathBuf>,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn read(folder: &Path, cancel: &AtomicBool) -> Result<Option<Found>> 
         match bytes {
             Some(bytes) => {
                 room -= size_bytes;
-                found.documents.push(bytes);
+                found.documents.push((path, bytes));
             }
             None => found.damaged.push(path),
         }
@@ -96,7 +97,8 @@ mod tests {
         }
         fs::create_dir(dir.path().join("folder")).expect("folder");
         let found = read(dir.path(), &GO).expect("read").expect("not cancelled");
-        assert_eq!(found.documents, [&b"new"[..], b"middle", b"old"]);
+        let read: Vec<&[u8]> = found.documents.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        assert_eq!(read, [&b"new"[..], b"middle", b"old"]);
         assert!(found.damaged.is_empty());
         assert!(!dir.path().join(".atelier-1-0.tmp").exists(), "left over");
         assert!(dir.path().join(".atelier-1-1.tmp").exists(), "may be in use");
@@ -107,9 +109,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let huge = dir.path().join("huge");
         fs::File::create(&huge).and_then(|file| file.set_len(3 << 30)).expect("sparse file");
-        fs::write(dir.path().join("small"), "small").expect("write");
+        let small = dir.path().join("small");
+        fs::write(&small, "small").expect("write");
         let found = read(dir.path(), &GO).expect("read").expect("not cancelled");
-        assert_eq!(found, Found { documents: vec![b"small".to_vec()], damaged: vec![huge] });
+        assert_eq!(found, Found { documents: vec![(small, b"small".to_vec())], damaged: vec![huge] });
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use local::LocalModels;
 pub use outbox::Waker;
-pub use protocol::{Event, FileFilter, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit};
+pub use protocol::{Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit};
 pub use text::{OpenText, TextBackend, TextWriting};
 
 use crate::{Error, Result, catalogue};
@@ -87,7 +87,7 @@ struct Lanes {
 /// How the engine runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Threads that a model computes with; 0 takes as many as there are processors.
+    /// Threads that a model computes with; 0 takes one for each core.
     pub threads: usize,
 }
 
@@ -98,7 +98,7 @@ impl Engine {
     /// As [`Self::with_parts`].
     pub fn start(waker: Waker, settings: Settings) -> Result<Self> {
         let threads = match settings.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => crate::kernels::pool::physical_cores(),
             threads => threads,
         };
         let text = Box::new(LocalModels { threads });
@@ -161,6 +161,7 @@ impl Engine {
             UiCommand::PickFile { .. } | UiCommand::PickSave { .. } => &lanes.dialogs,
             UiCommand::ReadText { .. }
             | UiCommand::WriteFiles { .. }
+            | UiCommand::SaveText { .. }
             | UiCommand::RemoveFiles { .. }
             | UiCommand::ReadLibrary { .. }
             | UiCommand::ListModels { .. } => &lanes.io,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{
     Error,
     generate::{ContextReport, TextOutcome, TextRequest, TextToken},
+    recipe::TextRecipe,
 };
 
 /// The number of a job; the window counts them up.
@@ -28,6 +29,9 @@ pub enum UiCommand {
     ReadText { job: Job, path: PathBuf },
     /// Write files, each whole or not at all, in this order; missing folders are made. Cannot be cancelled.
     WriteFiles { job: Job, files: Vec<(PathBuf, Vec<u8>)> },
+    /// Save a text and, before it, its recipe beside it. Models that the recipe names without a hash are hashed. A file
+    /// that `guard` does not allow to be replaced stays as it is. Cannot be cancelled.
+    SaveText { job: Job, path: PathBuf, text: String, recipe: Box<TextRecipe>, guard: Guard },
     /// Delete files that are no longer needed; ones that are not there are passed over. Cannot be cancelled.
     RemoveFiles { job: Job, files: Vec<PathBuf> },
     /// List the documents kept in the library folder, newest first, as their raw bytes.
@@ -47,11 +51,23 @@ impl UiCommand {
             | Self::PickSave { job, .. }
             | Self::ReadText { job, .. }
             | Self::WriteFiles { job, .. }
+            | Self::SaveText { job, .. }
             | Self::RemoveFiles { job, .. }
             | Self::ReadLibrary { job, .. }
             | Self::ListModels { job, .. } => *job,
         }
     }
+}
+
+/// Which file a saved text may take the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Any: the person was asked.
+    Any,
+    /// None.
+    Nothing,
+    /// One with this SHA-256, or none.
+    Same(String),
 }
 
 /// Which files a dialog offers.
@@ -82,14 +98,18 @@ pub enum Event {
     TokensCounted { job: Job, slot: u32, tokens: usize },
     /// The dialog's answer; `None` when it was closed.
     Picked { job: Job, path: Option<PathBuf> },
-    /// A text file's content.
-    TextRead { job: Job, path: PathBuf, text: String },
+    /// A text file's content, and the SHA-256 of the file.
+    TextRead { job: Job, path: PathBuf, text: String, sha256: String },
+    /// The text is on disk; the SHA-256 of its file.
+    TextSaved { job: Job, path: PathBuf, sha256: String },
+    /// The text was not saved: there is a file that must not be replaced.
+    TextNotSaved { job: Job, path: PathBuf },
     /// The files are on disk.
     FilesWritten { job: Job },
     /// The files are gone.
     FilesRemoved { job: Job },
-    /// The documents in the library, newest first; ones that could not be read are named in `damaged`.
-    LibraryRead { job: Job, documents: Vec<Vec<u8>>, damaged: Vec<PathBuf> },
+    /// The documents in the library with their files, newest first; ones that could not be read are named in `damaged`.
+    LibraryRead { job: Job, documents: Vec<(PathBuf, Vec<u8>)>, damaged: Vec<PathBuf> },
     /// The models.
     ModelsListed { job: Job, models: Vec<crate::catalogue::Model> },
     /// The job is over.

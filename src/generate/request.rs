@@ -32,7 +32,7 @@ pub struct TextRequest {
 }
 
 /// The context used when a request names none: memory for it is modest on every supported model.
-pub const DEFAULT_CONTEXT: usize = 8192;
+pub const DEFAULT_CONTEXT: usize = crate::nets::decoder::USUAL_CONTEXT;
 
 impl Default for TextRequest {
     fn default() -> Self {

@@ -43,10 +43,27 @@ pub struct Task {
     pub max_tokens: usize,
     /// How tokens are chosen.
     pub preset: Preset,
+    /// Where the answer goes, if not to the usual place.
+    #[serde(default)]
+    answer: Option<Place>,
     /// What is asked about English material.
     en: Wording,
     /// What is asked about Chinese material.
     zh: Wording,
+}
+
+/// Where a task's answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the place of the text it was done with.
+    Instead,
+    /// As a heading before that text.
+    Before,
+    /// As a paragraph of its own after it.
+    After,
+    /// Straight on.
+    On,
 }
 
 /// A text in both languages.
@@ -161,6 +178,11 @@ impl Tasks {
 }
 
 impl Task {
+    /// Where the answer goes.
+    pub fn place(&self) -> Place {
+        self.answer.unwrap_or(if self.chat { Place::After } else { Place::On })
+    }
+
     /// What the model is asked. Its language is that of the text, or of the brief when there is no text.
     ///
     /// # Errors
@@ -322,6 +344,17 @@ mod tests {
     }
 
     #[test]
+    fn answers_go_where_the_file_says() {
+        let tasks = Tasks::bundled().expect("the bundled file is good");
+        let places: Vec<Place> = tasks.tasks.iter().map(Task::place).collect();
+        let (after, instead) = (Place::After, Place::Instead);
+        assert_eq!(places, [after, Place::On, after, Place::Before, instead, instead, instead]);
+        let own = Tasks::bundled_text().replacen("max_tokens = 200", "max_tokens = 200\nanswer = \"instead\"", 1);
+        let own = Tasks::parse(&own, "mine.toml").expect("a good file");
+        assert_eq!(own.find("summarise").map(Task::place), Some(instead));
+    }
+
+    #[test]
     fn what_is_missing_is_said() {
         let tasks = Tasks::bundled().expect("the bundled file is good");
         let restyle = tasks.find("restyle").expect("it is there");
@@ -337,7 +370,7 @@ mod tests {
         let good = Tasks::bundled_text();
         for (from, to, want) in [
             ("topic: {brief}", "topic: {breif}", "{breif}"),
-            ("max_tokens = 700", "max_tokens = -1", "line 13"),
+            ("max_tokens = 700", "max_tokens = -1", "line 15"),
             ("max_tokens = 700", "max_tokens = 0", "no max_tokens"),
             ("preset = \"balanced\"", "preset = \"bold\"", "bold"),
             ("needs = [\"brief\"]", "need = [\"brief\"]", "need"),

@@ -23,7 +23,7 @@ pub struct Preferences {
     pub theme: ThemeChoice,
     /// Size of the interface; 1 is normal.
     pub scale: f32,
-    /// Threads that models compute with, from the next start on; 0 takes as many as there are processors.
+    /// Threads that models compute with, from the next start on; 0 takes one for each core.
     pub threads: usize,
     /// Tokens of context to use; 0 lets the model choose.
     pub context_tokens: usize,
@@ -51,6 +51,8 @@ pub struct Preferences {
     pub chat: Option<String>,
     /// Where documents were saved as files, by their ids.
     pub files: BTreeMap<String, PathBuf>,
+    /// The SHA-256 of those files as they were when they were opened or saved.
+    pub saved: BTreeMap<String, String>,
     /// The window's place.
     pub window: WindowPlace,
 }
@@ -87,6 +89,7 @@ impl Default for Preferences {
             document: None,
             chat: None,
             files: BTreeMap::new(),
+            saved: BTreeMap::new(),
             window: WindowPlace::default(),
         }
     }
@@ -95,6 +98,14 @@ impl Default for Preferences {
 impl Preferences {
     /// The steps of the interface's size.
     pub const SCALES: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
+
+    /// The file at `path` is now the one of this document, and of no other.
+    pub fn belongs_to(&mut self, document: String, path: PathBuf, sha256: String) {
+        self.files.retain(|id, kept| *kept != path || *id == document);
+        self.saved.insert(document.clone(), sha256);
+        self.files.insert(document, path);
+        self.saved.retain(|id, _| self.files.contains_key(id));
+    }
 
     /// Values that no control could have set are put right.
     pub fn made_sane(mut self) -> Self {

@@ -85,7 +85,6 @@ strings! {
     Settings: "Settings", "设置";
     Notebook: "Notebook", "笔记";
     Chat: "Chat", "对话";
-    Rail: "Pages", "页面";
 
     // Commands
     Generate: "Generate", "生成";
@@ -313,6 +312,7 @@ strings! {
     Generated: "generated", "生成";
     NothingLeftOut: "nothing left out", "没有略去内容";
     CharactersLeftOut: "the first {0} characters are left out", "最前面的 {0} 个字符被略去";
+    BeginningLeftOut: "the beginning of the text is left out", "文字的开头被略去";
     MessagesLeftOut: "the first {0} messages are left out", "最早的 {0} 条消息被略去";
     Variants: "Variants", "变体";
     VariantNumber: "Variant {0}: {1}", "变体 {0}：{1}";
@@ -358,8 +358,10 @@ strings! {
 
     // What happened
     NothingToRegenerate: "Nothing here was generated yet", "这里还没有生成过内容";
+    ModelNotReady: "The model is still being opened; try again when it is ready", "模型正在打开，就绪后请再试一次";
     OtherModelWrote: "{0} wrote this; open it again to branch from here", "这段由 {0} 所写，请重新打开该模型再从此处分支";
     DocumentDeleted: "“{0}” was deleted.", "已删除“{0}”。";
+    FileChanged: "“{0}” on the disk is not the file that was opened or saved here last, so it was left as it is. Save the text under another name, or open the file to see what is in it.", "磁盘上的“{0}”与上次打开或保存的不同，因此没有覆盖。请另存为其他名称，或打开该文件查看内容。";
     SavedAs: "Saved as {0}, with its recipe beside it.", "已保存为 {0}，配方在其旁边。";
 }
 

@@ -39,6 +39,8 @@ pub struct Toast {
 pub enum Offer {
     /// Bring the document back that was deleted.
     Restore(String),
+    /// Ask where to save the document.
+    SaveAs(String),
 }
 
 /// The toasts that are up.

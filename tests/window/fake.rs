@@ -14,6 +14,7 @@ use atelier::{
     catalogue::Model,
     engine::{Event, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit},
     generate::{ContextReport, Likely, Prompt, StopReason, TextOutcome, TextRequest, TextToken},
+    recipe::Recipe,
 };
 
 /// What test and window share.
@@ -194,7 +195,8 @@ impl EngineLink for Fake {
                 }
             }
             UiCommand::ReadLibrary { .. } => {
-                let documents = script.library.clone();
+                let file = |(at, bytes): (usize, &Vec<u8>)| (format!("/library/{at}.json").into(), bytes.clone());
+                let documents = script.library.iter().enumerate().map(file).collect();
                 script.events.push_back(Event::LibraryRead { job, documents, damaged: Vec::new() });
             }
             UiCommand::CountTokens { slot, text, .. } => {
@@ -212,11 +214,17 @@ impl EngineLink for Fake {
             }
             UiCommand::ReadText { path, .. } => {
                 let text = script.text.clone();
-                script.events.push_back(Event::TextRead { job, path, text });
+                script.events.push_back(Event::TextRead { job, path, text, sha256: String::new() });
             }
             UiCommand::WriteFiles { files, .. } if script.disk_full => {
                 let why = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 outcome = Outcome::Failed(atelier::Error::file(("save", "保存"), &files[0].0, &why));
+            }
+            UiCommand::SaveText { path, text, recipe, .. } => {
+                let recipe = Recipe::of_text(&text, *recipe);
+                let (bytes, sha256) = (recipe.to_json().expect("JSON"), recipe.sha256);
+                script.written.extend([(Recipe::beside(&path), bytes), (path.clone(), text.into())]);
+                script.events.push_back(Event::TextSaved { job, path, sha256 });
             }
             UiCommand::WriteFiles { files, .. } => {
                 script.written.extend(files);

@@ -56,7 +56,7 @@ fn the_library_is_read() {
     assert_eq!(window.outcome(2), Outcome::Finished);
     let read = |event: &Event| {
         matches!(event, Event::LibraryRead { job: 2, documents, damaged }
-            if *documents == [b"{}"] && damaged.is_empty())
+            if matches!(documents.as_slice(), [(_, bytes)] if bytes == b"{}") && damaged.is_empty())
     };
     assert!(window.place(read).is_some());
 }
@@ -101,4 +101,55 @@ fn a_panic_in_the_io_worker_is_a_failure_and_the_next_job_works() {
     }
     assert!(failure(ends.remove(0)).contains("files"));
     assert_eq!(ends, [Outcome::Finished]);
+}
+
+#[test]
+fn a_text_is_saved_with_a_recipe_that_names_its_model() {
+    use crate::{
+        formats::hash::sha256_of_bytes,
+        recipe::{ModelRef, Piece, Recipe, TextGeneration, TextRecipe, Work},
+    };
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (path, model) = (dir.path().join("new/诗.md"), dir.path().join("own.gguf"));
+    crate::files::write_whole(&model, b"abc").expect("write");
+    let generation = |name: String| TextGeneration {
+        model: ModelRef { name, sha256: String::new() },
+        request: TextRequest::default(),
+    };
+    let recipe = TextRecipe {
+        generations: vec![generation(model.display().to_string()), generation("/gone.gguf".to_owned())],
+        pieces: vec![
+            Piece::Generated { generation: 0, start: 0, end: 3 },
+            Piece::Generated { generation: 1, start: 0, end: 2 },
+        ],
+    };
+    let mut window = Window::new();
+    let save = |job, text: &str, guard| UiCommand::SaveText {
+        job,
+        path: path.clone(),
+        text: text.to_owned(),
+        recipe: Box::new(recipe.clone()),
+        guard,
+    };
+    window.send(save(1, "one ?", Guard::Nothing));
+    assert_eq!(window.outcome(1), Outcome::Finished);
+    let Work::Text(work) = Recipe::of_file(&path).expect("its recipe").work;
+    assert_eq!(work.generations[0].model.sha256, sha256_of_bytes(b"abc"));
+    assert_eq!(work.pieces, [recipe.pieces[0].clone(), Piece::Written(" ?".to_owned())], "its model is gone");
+
+    let refused = |window: &Window, of| window.place(|it| matches!(it, Event::TextNotSaved { job, .. } if *job == of));
+    window.send(save(2, "two ?", Guard::Nothing));
+    assert_eq!(window.outcome(2), Outcome::Finished);
+    assert!(refused(&window, 2).is_some(), "there is one");
+    window.send(save(3, "two ?", Guard::Same(sha256_of_bytes(b"one ?"))));
+    assert_eq!(window.outcome(3), Outcome::Finished);
+    assert!(refused(&window, 3).is_none(), "it is the one that was saved");
+    crate::files::write_whole(&path, b"changed elsewhere").expect("write");
+    window.send(save(4, "three", Guard::Same(sha256_of_bytes(b"two ?"))));
+    assert_eq!(window.outcome(4), Outcome::Finished);
+    assert!(refused(&window, 4).is_some(), "somebody else changed it");
+    assert_eq!(fs::read(&path).expect("read"), b"changed elsewhere");
+    window.send(save(5, "three", Guard::Any));
+    assert_eq!(window.outcome(5), Outcome::Finished);
+    assert_eq!(fs::read(&path).expect("read"), b"three");
 }

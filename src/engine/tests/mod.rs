@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::{
-    Engine, Event, Job, Outcome, UiCommand,
+    Engine, Event, Guard, Job, Outcome, UiCommand,
     fake::{self, Traces},
 };
 use crate::generate::{Prompt, TextRequest};

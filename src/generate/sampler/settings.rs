@@ -113,6 +113,23 @@ impl SamplerSettings {
         Ok(checked)
     }
 
+    /// Whether every number is inside the range where it has a meaning, for those who would rather be told.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn in_range(&self) -> Result<()> {
+        let mut settings = self.clone();
+        for (name, value, least, most) in settings.ranges() {
+            if !(least..=most).contains(&*value) {
+                return Err(Error::new(
+                    format!("The sampler setting “{name}” is {value}; give it a number between {least} and {most}."),
+                    format!("采样设置“{name}”为 {value}，请填写 {least} 到 {most} 之间的数。"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Each number with its name and the range in which it has a meaning.
     fn ranges(&mut self) -> [(&'static str, &mut f32, f32, f32); 16] {
         [

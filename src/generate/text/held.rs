@@ -161,6 +161,15 @@ impl Held {
         (self.text, self.tokens.iter().map(|held| held.token.id).collect())
     }
 
+    /// Ends the text before its time. What still waits is dropped, for going on might have taken it back: so the text
+    /// is how running the same request again begins.
+    pub(super) fn finish_early(mut self, on: &mut dyn FnMut(TextToken)) -> (String, Vec<u32>) {
+        self.release(on);
+        let shown = self.shown_bytes();
+        self.tokens.truncate(self.released);
+        self.finish(Some(shown), on)
+    }
+
     /// The token whose bytes begin or continue the character at byte `at` of the text.
     fn token_at(&self, at: usize) -> usize {
         self.tokens.partition_point(|held| held.end < at || (held.end == at && !held.waits))

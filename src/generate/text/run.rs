@@ -95,10 +95,17 @@ pub fn write_text(
     let begun = Instant::now();
     let (stop_reason, end) = match first {
         Some(first) => run.decode(first, on)?,
-        None => (StopReason::Cancelled, None),
+        None => {
+            run.push_forced();
+            (StopReason::Cancelled, None)
+        }
     };
     let prompt_tokens = run.prompt_tokens;
-    let (text, tokens_written) = run.held.finish(end, &mut |token| on(TextProgress::Token(token)));
+    let mut written = |token| on(TextProgress::Token(token));
+    let (text, tokens_written) = match stop_reason {
+        StopReason::Cancelled => run.held.finish_early(&mut written),
+        _ => run.held.finish(end, &mut written),
+    };
     Ok(TextOutcome {
         text,
         tokens: tokens_written,

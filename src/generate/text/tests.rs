@@ -426,3 +426,26 @@ fn a_model_without_a_template_gets_a_transcript_and_stops_before_it_plays_the_pe
     let text: Vec<u8> = model.seen.iter().flat_map(|&id| words.bytes(id).into_owned()).collect();
     assert!(String::from_utf8_lossy(&text).starts_with("Be brief.\n\nUser: Hi\n\nAssistant: the cat"));
 }
+
+#[test]
+fn what_is_stopped_is_how_the_same_request_begins() {
+    let words = words();
+    let request = TextRequest { stop: vec![" sat on!".to_owned()], ..greedy("go:") };
+    let script = "the cat sat on! More";
+    // The third token may be the beginning of the stop string when it is stopped.
+    let mut model = Scripted { cancel_at: 7, ..Scripted::new(&words, script) };
+    let stopped = write(&mut model, &request);
+    assert_eq!((stopped.shown.as_str(), stopped.outcome.stop_reason), ("the cat", StopReason::Cancelled));
+    let whole = write(&mut Scripted::new(&words, script), &stopped.outcome.sent);
+    assert!(whole.shown.starts_with(&stopped.shown), "{:?}", whole.shown);
+}
+
+#[test]
+fn decided_tokens_stay_when_it_is_stopped_while_reading() {
+    let words = words();
+    let forced = words.encode("the cat", false, false);
+    let mut model = Scripted { cancel_at: 1, ..Scripted::new(&words, "") };
+    let stopped = write(&mut model, &TextRequest { forced: forced.clone(), ..greedy(&"x".repeat(200)) });
+    assert_eq!((stopped.shown.as_str(), stopped.outcome.stop_reason), ("the cat", StopReason::Cancelled));
+    assert_eq!(stopped.outcome.tokens, forced);
+}

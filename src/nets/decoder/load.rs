@@ -33,7 +33,8 @@ impl Decoder {
         let config = Config::read(file)?;
         refuse_unknown_parts(file)?;
         let plan = Plan::new(file, &config)?;
-        enough_memory(plan.bytes)?;
+        let cache_bytes = config.cache_bytes(config.context_tokens.min(USUAL_CONTEXT));
+        enough_memory(plan.bytes as u64 + cache_bytes, free_bytes())?;
         let builder = arena::Builder::new(plan.bytes)?;
         let mut loader = Loader {
             file,
@@ -170,18 +171,25 @@ fn refuse_unknown_parts(file: &GgufFile) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what would push everything else out of memory.
-fn enough_memory(bytes: usize) -> Result<()> {
-    // Systems that do not say how much is free refuse the allocation itself.
-    let Ok(text) = std::fs::read_to_string("/proc/meminfo") else { return Ok(()) };
-    let free = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    let Some(free_mb) = free.map(|kb| kb >> 10) else { return Ok(()) };
-    let need_mb = bytes as u64 >> 20;
-    if need_mb <= free_mb {
-        return Ok(());
-    }
+/// The longest context that a model gets unless another one is asked for; its cache is part of what a model needs.
+pub const USUAL_CONTEXT: usize = 8192;
+/// What reading a prompt takes besides weights and cache, and what the rest of the system must be left.
+const HEADROOM_BYTES: u64 = 256 << 20;
+
+/// Memory that is free, where the system tells.
+fn free_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kb: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kb << 10)
+}
+
+/// Refuses what would push everything else out of memory. Systems that do not say how much is free refuse the
+/// allocation itself.
+fn enough_memory(bytes: u64, free: Option<u64>) -> Result<()> {
+    let need = bytes.saturating_add(HEADROOM_BYTES);
+    let Some(free) = free.filter(|free| need > *free) else { return Ok(()) };
+    let (need_mb, free_mb) = (need >> 20, free >> 20);
     Err(Error::new(
         format!(
             "This model needs {need_mb} MB of memory and {free_mb} MB are free; close other programs or choose a smaller model."
@@ -285,5 +293,23 @@ pub(super) fn stored_row(dtype: GgmlType, bytes: &[u8], out: &mut [f32]) {
     // The plan checked the type and the sizes.
     if dequantize(dtype, bytes, out).is_err() {
         out.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lang;
+
+    #[test]
+    fn a_model_must_fit_with_its_cache_and_some_room() {
+        let (weights, cache) = (1_000 << 20, 200 << 20);
+        enough_memory(weights + cache, None).expect("nobody knows better");
+        enough_memory(weights + cache, Some(1_456 << 20)).expect("it just fits");
+        for free in [0, weights, weights + cache, (1_456 << 20) - 1] {
+            let why = enough_memory(weights + cache, Some(free)).expect_err("too little");
+            assert!(why.text(Lang::En).starts_with("This model needs 1456 MB of memory"), "{why}");
+        }
+        enough_memory(u64::MAX, Some(u64::MAX - 1)).expect_err("no overflow");
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::rope::Rope;
-pub use self::{config::Config, session::Session};
+pub use self::{config::Config, load::USUAL_CONTEXT, session::Session};
 use crate::{
     formats::gguf::GgmlType,
     kernels::{Pool, arena::Block, matrix::Matrix},

@@ -210,8 +210,8 @@ fn editing_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
             widgets::button(ui, Look::Hairline, Some(Icon::Send), state.t(Key::SaveAndSend))
         });
         if send.inner.on_hover_text(state.t(Key::EditMessageTip)).clicked() {
+            // What was typed stays until it is said.
             state.ask(Action::EditMessage(id, typed.trim().to_owned()));
-            keep = false;
         }
         if widgets::button(ui, Look::Plain, None, state.t(Key::Cancel)).clicked() {
             keep = false;

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use crate::{
-    generate::ContextReport,
+    generate::{ContextReport, Prompt},
     ui::{
         Key,
         state::State,
@@ -45,17 +45,25 @@ pub fn context_ui(ui: &mut Ui, state: &State) {
     ];
     widgets::meter(ui, &head, &parts).on_hover_text(state.t(Key::ContextTip));
     ui.add_space(4.0);
-    let left_out = match (report.left_out, state.preferences.chatting) {
-        (0, _) => state.t(Key::NothingLeftOut).to_owned(),
-        (messages, true) => fill(lang, Key::MessagesLeftOut, &[&count(messages)]),
-        (bytes, false) => {
-            let text = state.library.document().text();
-            let characters = text.char_indices().take_while(|(at, _)| *at < bytes).count();
-            fill(lang, Key::CharactersLeftOut, &[&count(characters)])
-        }
-    };
+    let left_out = left_out(state, &report);
     legend_ui(ui, state, &report, generated);
     widgets::note(ui, &left_out);
+}
+
+/// What of the prompt did not fit.
+fn left_out(state: &State, report: &ContextReport) -> String {
+    let document = state.library.document();
+    // A task puts the document as one message, of which the beginning is left out.
+    let is_task = document.generations().last().is_some_and(|last| matches!(last.made.request.prompt, Prompt::Chat(_)));
+    match (report.left_out, state.preferences.chatting) {
+        (0, _) => state.t(Key::NothingLeftOut).to_owned(),
+        (messages, true) => fill(state.lang, Key::MessagesLeftOut, &[&count(messages)]),
+        (_, false) if is_task => state.t(Key::BeginningLeftOut).to_owned(),
+        (bytes, false) => {
+            let characters = document.text().char_indices().take_while(|(at, _)| *at < bytes).count();
+            fill(state.lang, Key::CharactersLeftOut, &[&count(characters)])
+        }
+    }
 }
 
 /// What each colour of the meter means, with its number.
@@ -102,4 +110,35 @@ fn generated_tokens(state: &State) -> usize {
         }
     };
     last.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Lang,
+        generate::TextRequest,
+        recipe::{ModelRef, TextGeneration},
+        ui::preferences::Preferences,
+    };
+
+    #[test]
+    fn what_is_left_out_is_told_in_the_unit_it_is_counted_in() {
+        let mut state = State::new(Lang::En, Preferences::default(), 0);
+        let report = ContextReport { left_out: 3, ..ContextReport::default() };
+        let document = state.library.document_mut();
+        document.edit(0..0, "你好", 0);
+        for (prompt, want) in [
+            (Prompt::Raw("好".to_owned()), "the first 1 characters are left out"),
+            (Prompt::Chat(Vec::new()), "the beginning of the text is left out"),
+        ] {
+            let model = ModelRef { name: "m".to_owned(), sha256: String::new() };
+            let made = TextGeneration { model, request: TextRequest { prompt, ..TextRequest::default() } };
+            state.library.document_mut().begin_generation(6..6, made, 0);
+            assert_eq!(left_out(&state, &report), want);
+        }
+        state.preferences.chatting = true;
+        assert_eq!(left_out(&state, &report), "the first 3 messages are left out");
+        assert_eq!(left_out(&state, &ContextReport::default()), "nothing left out");
+    }
 }
