@@ -216,6 +216,10 @@ impl EditorState {
             // Another width: what was at the top stays there.
             self.offset = self.blocks.top(self.blocks.at_byte(byte)) + within;
         }
+        if let Some(preedit) = &mut self.preedit {
+            // What is composed stands at the caret, which moves on with what streams in before it.
+            preedit.at = document.selection().head;
+        }
         self.find.sync(document);
     }
 }
