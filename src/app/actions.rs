@@ -18,10 +18,13 @@ use crate::{
 impl App {
     /// The keys of the window. Undo and redo belong to a field while one is typed into.
     pub(super) fn take_keys(&mut self, ctx: &Context) {
+        write::close_hidden(&mut self.state);
         let modal = self.state.sheet_open;
         let in_editor = write::editor_has_focus(&self.state, ctx);
         let typing = ctx.memory(|memory| memory.focused()).is_some() && !in_editor;
-        let popup = egui::Popup::is_any_open(ctx) || self.state.write.notebook.editor.shows_alternatives();
+        let menu = egui::Popup::is_any_open(ctx);
+        // Escape closes the words over the text first, if it reaches them.
+        let popup = menu || (in_editor && self.state.write.notebook.editor.shows_alternatives());
         let idle = self.shown_jobs.is_empty();
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {
@@ -30,10 +33,12 @@ impl App {
         let wanted = |command: Command| match command {
             // Escape with nothing to stop belongs to what has the keyboard.
             Command::Stop => !idle && !modal && !popup,
-            Command::Generate => !modal && !popup,
+            Command::Generate => !modal && !menu,
             _ if modal => matches!(command, Command::Shortcuts | Command::Quit),
             command => is_for_window(command) || !typing,
         };
+        let state = &self.state;
+        let wanted = |command: Command| state.applies(command) && wanted(command);
         for command in Command::pressed(ctx, wanted) {
             self.run_command(ctx, command);
         }
@@ -73,10 +78,15 @@ impl App {
 
     /// The one place where commands are executed.
     fn run_command(&mut self, ctx: &Context, command: Command) {
+        if !self.state.applies(command) {
+            return;
+        }
         let state = &mut self.state;
         match command {
-            Command::Generate if state.page == Page::Write => self.generate(),
-            Command::Generate => {}
+            Command::Generate => {
+                state.write.notebook.editor.close_alternatives();
+                self.generate();
+            }
             Command::Stop => self.stop(),
             Command::Regenerate => self.regenerate(),
             Command::NextVariant => write::step_variant(state, 1),

@@ -62,7 +62,48 @@ pub enum Command {
     Quit,
 }
 
+/// Where a command means something: it does nothing to what is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On every page.
+    Anywhere,
+    /// On the Write page.
+    Write,
+    /// On the Write page, with the notebook shown.
+    Notebook,
+}
+
 impl Command {
+    /// Where it means something.
+    pub fn place(self) -> Place {
+        match self {
+            Self::NextVariant
+            | Self::PreviousVariant
+            | Self::Undo
+            | Self::Redo
+            | Self::Find
+            | Self::Preview => Place::Notebook,
+            Self::Generate
+            | Self::Regenerate
+            | Self::SaveFile
+            | Self::SaveFileAs
+            | Self::ToggleDocuments
+            | Self::ToggleInspector => Place::Write,
+            Self::Stop
+            | Self::NewDocument
+            | Self::OpenFile
+            | Self::OpenModel
+            | Self::GoWrite
+            | Self::GoModels
+            | Self::GoSettings
+            | Self::Shortcuts
+            | Self::ZoomIn
+            | Self::ZoomOut
+            | Self::ZoomReset
+            | Self::Quit => Place::Anywhere,
+        }
+    }
+
     /// Every command, as the sheet of shortcuts lists them.
     pub const ALL: &[Self] = &[
         Self::Generate,

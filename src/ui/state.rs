@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Command,
+    command::Place,
     preferences::Preferences,
     text::{Key, t},
     toasts::Toasts,
@@ -247,6 +248,15 @@ impl State {
     /// Asks for a command.
     pub fn command(&mut self, command: Command) {
         self.asked.push(Action::Do(command));
+    }
+
+    /// Whether a command means something where the window is now.
+    pub fn applies(&self, command: Command) -> bool {
+        match command.place() {
+            Place::Anywhere => true,
+            Place::Write => self.page == Page::Write,
+            Place::Notebook => self.page == Page::Write && !self.preferences.chatting,
+        }
     }
 
     /// Whether text is being generated.

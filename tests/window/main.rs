@@ -355,3 +355,76 @@ fn the_language_changes_at_once_and_settings_are_kept() {
     let kept: Preferences = serde_json::from_slice(&settings.1).expect("settings");
     assert_eq!(kept.language, LanguageChoice::Chinese);
 }
+
+#[test]
+fn keys_do_nothing_to_what_is_not_shown() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = window(&EN_DARK, &fake, folder.path());
+    harness.event(egui::Event::Text("a line".to_owned()));
+    settle(&mut harness);
+    let command = egui::Modifiers::COMMAND;
+    let text = |harness: &Harness<'_, App>| harness.state().state().library.document().text().to_owned();
+    let nobody = |harness: &mut Harness<'_, App>| {
+        let focused = harness.ctx.memory(|memory| memory.focused());
+        harness.ctx.memory_mut(|memory| focused.into_iter().for_each(|id| memory.surrender_focus(id)));
+    };
+    for place in ["Chat", "Settings", "Models"] {
+        match place {
+            "Chat" => harness.get_by_role_and_label(Role::RadioButton, place).click(),
+            page => tab(&harness, page),
+        }
+        settle(&mut harness);
+        for (modifiers, key) in [
+            (command, egui::Key::Z),
+            (command, egui::Key::R),
+            (command | egui::Modifiers::SHIFT, egui::Key::P),
+            (egui::Modifiers::ALT, egui::Key::PageDown),
+        ] {
+            nobody(&mut harness);
+            harness.key_press_modifiers(modifiers, key);
+            settle(&mut harness);
+        }
+        assert_eq!(text(&harness), "a line", "{place}");
+        assert!(!harness.state().state().write.notebook.preview, "{place}");
+        assert!(harness.query_by_role(Role::Alert).is_none(), "{place}: nothing was begun");
+    }
+    tab(&harness, "Write");
+    harness.get_by_role_and_label(Role::RadioButton, "Notebook").click();
+    settle(&mut harness);
+    nobody(&mut harness);
+    harness.key_press_modifiers(command, egui::Key::Z);
+    settle(&mut harness);
+    assert_eq!(text(&harness), "");
+}
+
+/// Rests the pointer on the last word of the document, until the other words open.
+fn rest_on_last_word(harness: &mut Harness<'_, App>) {
+    let caret = harness.output().platform_output.ime.expect("the caret is shown").cursor_rect;
+    harness.hover_at(caret.center() - egui::vec2(10.0, 0.0));
+    for _ in 0..40 {
+        harness.step();
+    }
+    assert!(harness.state().state().write.notebook.editor.shows_alternatives());
+}
+
+#[test]
+fn other_words_over_the_text_keep_no_key_from_the_window() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = writing(&EN_DARK, &fake, folder.path());
+    rest_on_last_word(&mut harness);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Num2);
+    settle(&mut harness);
+    assert!(!harness.state().state().write.notebook.editor.shows_alternatives(), "they go with their text");
+    harness.key_press(egui::Key::Escape);
+    settle(&mut harness);
+    assert_eq!(fake.script(|script| script.cancelled.len()), 1, "Escape stops");
+    fake.end(&WORDS.concat(), Outcome::Cancelled);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Num1);
+    settle(&mut harness);
+    rest_on_last_word(&mut harness);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
+    settle(&mut harness);
+    assert_eq!(fake.script(|script| script.asked.len()), 2, "the model writes on");
+}

@@ -157,6 +157,11 @@ impl EditorState {
         self.alternatives.is_open()
     }
 
+    /// Closes them: the text under them is no longer shown, or something else was begun.
+    pub fn close_alternatives(&mut self) {
+        self.alternatives.close();
+    }
+
     /// Blocks that had to be laid out so far, for measurements.
     pub fn layouts_made(&self) -> u64 {
         self.cache.misses

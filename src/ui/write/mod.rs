@@ -13,7 +13,11 @@ mod variants;
 
 use egui::{Frame, Margin, Panel, Ui, Vec2};
 
-use super::{Command, Key, state::State, text, theme, widgets};
+use super::{
+    Command, Key,
+    state::{Page, State},
+    text, theme, widgets,
+};
 use crate::document::MessageId;
 
 /// Below this width the list of documents gives way.
@@ -168,6 +172,14 @@ pub fn open_find(state: &mut State) {
         state.write.notebook.preview = false;
         state.write.notebook.compare = false;
         state.write.notebook.editor.open_find(state.library.document());
+    }
+}
+
+/// Closes what lies over a text that is not shown any more.
+pub fn close_hidden(state: &mut State) {
+    let shown = state.page == Page::Write && !state.preferences.chatting && notebook::shows_editor(state);
+    if !shown {
+        state.write.notebook.editor.close_alternatives();
     }
 }
 

@@ -24,6 +24,12 @@ pub struct NotebookView {
     pub laid_out: preview::PreviewView,
 }
 
+/// Whether the editor stands there, rather than what can stand in its place.
+pub fn shows_editor(state: &State) -> bool {
+    let view = &state.write.notebook;
+    !view.preview && !(view.compare && state.library.document().variants().len() > 1)
+}
+
 /// Everything between the list and the inspector.
 pub fn notebook_ui(ui: &mut Ui, state: &mut State) {
     if state.write.notebook.preview {
@@ -39,7 +45,7 @@ pub fn notebook_ui(ui: &mut Ui, state: &mut State) {
         );
         return;
     }
-    if state.write.notebook.compare && state.library.document().variants().len() > 1 {
+    if !shows_editor(state) {
         variants::compare_ui(ui, state);
         return;
     }
