@@ -316,6 +316,9 @@ strings! {
     MessagesLeftOut: "the first {0} messages are left out", "最早的 {0} 条消息被略去";
     Variants: "Variants", "变体";
     VariantNumber: "Variant {0}: {1}", "变体 {0}：{1}";
+    EarlierVersions: "Earlier versions · {0}", "早先的版本 · {0}";
+    EarlierNumber: "Earlier version {0}: {1}", "早先的版本 {0}：{1}";
+    EarlierTip: "What the model wrote before the text was taken back and went another way; undo returns here", "撤销并改写之前模型所写的内容；撤销即可回到现在";
     Chosen: "chosen", "当前";
     Compare: "Compare", "对比";
     CompareTip: "Show the variants side by side", "并排显示各个变体";

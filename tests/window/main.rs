@@ -428,3 +428,24 @@ fn other_words_over_the_text_keep_no_key_from_the_window() {
     settle(&mut harness);
     assert_eq!(fake.script(|script| script.asked.len()), 2, "the model writes on");
 }
+
+#[test]
+fn what_was_generated_and_taken_back_can_be_found_again() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = writing(&EN_DARK, &fake, folder.path());
+    fake.end(&WORDS.concat(), Outcome::Finished);
+    settle(&mut harness);
+    let before = harness.state().state().library.document().text().to_owned();
+    press(&mut harness, "Undo");
+    harness.event(egui::Event::Text("Something else".to_owned()));
+    settle(&mut harness);
+    harness.get_by_role_and_label(Role::DisclosureTriangle, "Earlier versions · 1").click();
+    settle(&mut harness);
+    let name = format!("Earlier version 1: {}", WORDS.concat());
+    harness.get_by_role_and_label(Role::RadioButton, &name).click();
+    settle(&mut harness);
+    assert_eq!(harness.state().state().library.document().text(), before);
+    press(&mut harness, "Undo");
+    assert!(harness.state().state().library.document().text().contains("Something else"));
+}
