@@ -178,6 +178,9 @@ pub fn status_ui(ui: &mut Ui, state: &mut State) {
             let work = state.work;
             let words = what(state, work);
             small(ui, &words);
+            if let Some(why) = state.ended().filter(|_| work.is_none() && state.page == Page::Write) {
+                small(ui, state.t(why)).on_hover_text(state.t(Key::EndedTip));
+            }
             if let Some(work) = work {
                 working_ui(ui, state, work, &words);
             }

@@ -14,7 +14,7 @@ use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
     engine::{JobKind, Progress, TextModelInfo},
-    generate::ContextReport,
+    generate::{ContextReport, StopReason},
 };
 
 /// A page of the window.
@@ -213,6 +213,19 @@ impl Library {
     }
 }
 
+/// Why a text ended, in words; without a reason it failed.
+pub fn why_ended(reason: Option<StopReason>) -> Key {
+    match reason {
+        Some(StopReason::EndOfText) => Key::EndedByModel,
+        Some(StopReason::StopString) => Key::EndedByStop,
+        Some(StopReason::MaxTokens) => Key::EndedByLength,
+        Some(StopReason::ContextFull) => Key::EndedByContext,
+        Some(StopReason::Banned) => Key::EndedByBan,
+        Some(StopReason::Cancelled) => Key::EndedByUser,
+        None => Key::EndedByFailure,
+    }
+}
+
 impl State {
     /// A window that has just opened.
     pub fn new(lang: Lang, preferences: Preferences, now_ms: u64) -> Self {
@@ -233,6 +246,20 @@ impl State {
             now_ms,
             asked: Vec::new(),
         }
+    }
+
+    /// Why the newest text of what is shown ended, while nothing was written since; `None` while it is being written.
+    pub fn ended(&self) -> Option<Key> {
+        let generation = if self.preferences.chatting {
+            let chat = self.library.chat();
+            let last = chat.path().last().and_then(|id| chat.view(*id)).and_then(|view| view.generation);
+            chat.generation(last?)?
+        } else {
+            let document = self.library.document();
+            let newest = document.variants().into_iter().find(|variant| variant.is_current)?;
+            document.generation(newest.generation).filter(|_| newest.node == document.current_node())?
+        };
+        (!generation.is_streaming()).then(|| why_ended(generation.stop_reason))
     }
 
     /// What `key` says.

@@ -153,6 +153,16 @@ strings! {
     Opening: "opening…", "正在打开…";
     Ready: "Ready", "就绪";
     ReadyWithoutModel: "No model is open", "尚未打开模型";
+    EndedByModel: "finished by the model", "模型已写完";
+    EndedByStop: "ended before a stop string", "遇到停止词而结束";
+    EndedByLength: "length limit reached", "已达到长度上限";
+    EndedByContext: "context full", "上下文已满";
+    EndedByBan: "every way on is forbidden", "后续写法均被禁止";
+    EndedByUser: "stopped", "已停止";
+    EndedByFailure: "broke off", "意外中断";
+    EndedTip: "Why the latest text ended", "最近一段文字结束的原因";
+    ContinueReply: "Continue", "继续";
+    ContinueReplyTip: "Go on from where this answer was cut off; the short one stays as a variant", "从中断处接着回答，原来的回答保留为变体";
     Stopping: "Stopping…", "正在停止…";
     OpeningModel: "Opening {0}", "正在打开 {0}";
     ReadingOf: "Reading {0} of {1}", "正在阅读 {0} / {1}";

@@ -79,6 +79,11 @@ impl Fake {
 
     /// The latest generation ends, having written `text`.
     pub fn end(&self, text: &str, outcome: Outcome) {
+        self.end_because(text, outcome, StopReason::EndOfText);
+    }
+
+    /// The same, for a reason.
+    pub fn end_because(&self, text: &str, outcome: Outcome, stop_reason: StopReason) {
         self.script(|script| {
             let (job, request) = script.asked.last().cloned().expect("a generation was asked for");
             script.progress = None;
@@ -88,7 +93,7 @@ impl Fake {
                     tokens: Vec::new(),
                     prompt_tokens: 12,
                     sent: request,
-                    stop_reason: StopReason::EndOfText,
+                    stop_reason,
                     prefill_s: 0.1,
                     prefill_tokens: 12,
                     decode_s: 0.1,

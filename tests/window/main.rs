@@ -9,7 +9,7 @@ use atelier::{
     app::{App, Places, Setup},
     document::Document,
     engine::Outcome,
-    generate::ContextReport,
+    generate::{ContextReport, StopReason},
     ui::{
         preferences::{LanguageChoice, Preferences},
         theme::ThemeChoice,
@@ -448,4 +448,46 @@ fn what_was_generated_and_taken_back_can_be_found_again() {
     assert_eq!(harness.state().state().library.document().text(), before);
     press(&mut harness, "Undo");
     assert!(harness.state().state().library.document().text().contains("Something else"));
+}
+
+#[test]
+fn it_says_why_a_text_ended_and_a_cut_answer_goes_on() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = writing(&EN_DARK, &fake, folder.path());
+    fake.end_because(&WORDS.concat(), Outcome::Finished, StopReason::MaxTokens);
+    settle(&mut harness);
+    harness.get_by_label("length limit reached");
+    harness.event(egui::Event::Text(".".to_owned()));
+    settle(&mut harness);
+    assert!(harness.query_by_label("length limit reached").is_none(), "something else was written since");
+
+    let mut harness = asked_in_chat(&fake, folder.path());
+    fake.end_because(ANSWER, Outcome::Finished, StopReason::MaxTokens);
+    settle(&mut harness);
+    assert_eq!(harness.query_all_by_label("length limit reached").count(), 2, "at the answer and in the bar");
+    press(&mut harness, "Continue");
+    let tokens = ANSWER_WORDS.map(|word| fake::token(word).id);
+    assert_eq!(fake.request().forced, tokens);
+    let chat = harness.state().state().library.chat();
+    let view = chat.view(chat.path()[1]).expect("the answer");
+    assert_eq!((view.alternative, view.alternatives), (1, 2));
+    let before = ANSWER_WORDS.len() - 1;
+    assert!(view.text.starts_with(&ANSWER_WORDS[..before].concat()), "{}", view.text);
+}
+
+const ANSWER_WORDS: [&str; 5] = ["The", " tide", " is", " the", " sea."];
+const ANSWER: &str = "The tide is the sea.";
+
+/// A conversation whose first answer is being written.
+fn asked_in_chat(fake: &Fake, folder: &std::path::Path) -> Harness<'static, App> {
+    let mut harness = window(&EN_DARK, fake, folder);
+    harness.get_by_role_and_label(Role::RadioButton, "Chat").click();
+    settle(&mut harness);
+    harness.get_by_label("Message").type_text("What is the tide?");
+    settle(&mut harness);
+    press(&mut harness, "Send");
+    fake.write(&ANSWER_WORDS);
+    settle(&mut harness);
+    harness
 }

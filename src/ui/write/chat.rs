@@ -6,11 +6,11 @@ use egui::{
 };
 
 use crate::{
-    document::{MessageId, MessageView},
-    generate::Role,
+    document::{GenerationId, MessageId, MessageView},
+    generate::{Role, StopReason},
     ui::{
         Command, Icon, Key,
-        state::{Action, State},
+        state::{Action, State, why_ended},
         text::fill,
         theme,
         widgets::{self, Look},
@@ -110,7 +110,7 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
     let Some(view) = state.library.chat().view(id) else { return };
     let streaming =
         view.generation.and_then(|id| state.library.chat().generation(id)).is_some_and(|it| it.is_streaming());
-    let (role, text) = (view.role, view.text.to_owned());
+    let (role, text, generation) = (view.role, view.text.to_owned(), view.generation);
     let (alternative, alternatives) = (view.alternative, view.alternatives);
     let who = speaker(state, &view);
     let palette = theme::palette(ui);
@@ -137,6 +137,9 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
             label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, format!("{who}: {text}")));
         });
     });
+    if let Some(generation) = generation.filter(|_| !streaming) {
+        ended_ui(ui, state, generation);
+    }
     let over = ui.rect_contains_pointer(response.response.rect.expand2(vec2(0.0, 34.0)));
     let last = state.library.chat().path().last() == Some(&id);
     ui.horizontal(|ui| {
@@ -147,6 +150,31 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
         }
         if (over || last) && !streaming {
             tools_ui(ui, state, id, role, &text);
+        }
+    });
+}
+
+/// Why an answer ended, if the model did not end it, and a way on where there is one.
+fn ended_ui(ui: &mut Ui, state: &mut State, id: GenerationId) {
+    let Some(generation) = state.library.chat().generation(id) else { return };
+    let reason = generation.stop_reason;
+    if reason == Some(StopReason::EndOfText) {
+        return;
+    }
+    let cut = matches!(reason, Some(StopReason::MaxTokens | StopReason::Cancelled) | None);
+    let last = generation.token_count().checked_sub(1).filter(|_| cut);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        widgets::note(ui, state.t(why_ended(reason))).on_hover_text(state.t(Key::EndedTip));
+        let Some(token) = last.and_then(|index| state.library.chat().token_of(id, index)) else { return };
+        let go_on = ui.add_enabled_ui(!state.is_writing() && state.model.is_ready(), |ui| {
+            widgets::link_button(ui, state.t(Key::ContinueReply))
+        });
+        if go_on.inner.on_hover_text(state.t(Key::ContinueReplyTip)).clicked()
+            && let Some(own) = state.library.chat().token(&token)
+        {
+            // With the last token as it is, everything so far stays.
+            state.ask(Action::BranchReply(token, own.id));
         }
     });
 }
