@@ -24,7 +24,9 @@ impl App {
         let typing = ctx.memory(|memory| memory.focused()).is_some() && !in_editor;
         let menu = egui::Popup::is_any_open(ctx);
         // Escape closes the words over the text first, if it reaches them.
-        let popup = menu || (in_editor && self.state.write.notebook.editor.shows_alternatives());
+        let words = &self.state.write;
+        let popup =
+            menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
         let idle = self.shown_jobs.is_empty();
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {
@@ -137,7 +139,7 @@ impl App {
     /// Saves the shown document as a file, where it was saved before, or where the user says.
     fn save(&mut self, elsewhere: bool) {
         if self.state.preferences.chatting {
-            return;
+            return self.save_chat(elsewhere);
         }
         let document = self.state.library.document();
         let id = document.id().to_owned();
@@ -187,7 +189,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A file's name from a title: what no system allows in names goes.
-fn file_name(title: &str) -> String {
+pub(super) fn file_name(title: &str) -> String {
     let kept: String = title.chars().filter(|c| !c.is_control() && !"/\\:*?\"<>|".contains(*c)).take(60).collect();
     let kept = kept.trim().trim_matches('.').trim();
     format!("{}.md", if kept.is_empty() { "atelier" } else { kept })

@@ -158,6 +158,7 @@ impl App {
                 self.state.toasts.add(Kind::Done, told(Key::SavedAs, &[&name]), None);
                 self.state.preferences.files.insert(document.clone(), path.clone());
             }
+            (Purpose::SaveChat { chat, path }, Outcome::Finished) => self.chat_saved(chat, path.clone()),
             (Purpose::ListModels, Outcome::Failed(_)) if self.state.models.is_none() => {
                 self.state.models = Some(Vec::new());
             }
@@ -239,6 +240,7 @@ impl App {
         let (Some(purpose), Some(path)) = (self.jobs.get(&job).cloned(), path) else { return };
         match purpose {
             Purpose::PickModel => self.open_model(path),
+            Purpose::PickChat { chat } => self.save_chat_as(&chat, path),
             Purpose::PickText => {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }

@@ -6,6 +6,7 @@
 //! ```
 
 mod actions;
+mod conversations;
 mod events;
 mod fallback_fonts;
 mod generation;
@@ -59,6 +60,8 @@ enum Purpose {
     KeepSettings,
     RemoveDocument,
     ReadLibrary,
+    PickChat { chat: String },
+    SaveChat { chat: String, path: PathBuf },
 }
 
 /// Where things are kept; `None` keeps nothing.

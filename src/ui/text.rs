@@ -135,6 +135,7 @@ strings! {
     // The editor
     EditorName: "Document text", "文稿正文";
     BranchHint: "Click a word to branch from here", "点击一个词，从这里分叉";
+    TokenNumber: "Token {0}", "词元 {0}";
     BranchChoice: "Branch with {0}, {1}", "以“{0}”分叉，{1}";
     FindWhat: "Find in the document", "在文稿中查找";
     FindCount: "{0} of {1}", "{0} / {1}";
@@ -373,6 +374,7 @@ strings! {
     NothingToRegenerate: "Nothing here was generated yet", "这里还没有生成过内容";
     OtherModelWrote: "{0} wrote this; open it again to branch from here", "这段由 {0} 所写，请重新打开该模型再从此处分支";
     DocumentDeleted: "“{0}” was deleted.", "已删除“{0}”。";
+    ChatSavedAs: "The conversation was saved as {0}.", "对话已保存为 {0}。";
     SavedAs: "Saved as {0}, with its recipe beside it.", "已保存为 {0}，配方在其旁边。";
 }
 

@@ -491,3 +491,35 @@ fn asked_in_chat(fake: &Fake, folder: &std::path::Path) -> Harness<'static, App>
     settle(&mut harness);
     harness
 }
+
+#[test]
+fn the_words_of_an_answer_branch_and_the_conversation_is_saved() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = asked_in_chat(&fake, folder.path());
+    fake.end(ANSWER, Outcome::Finished);
+    settle(&mut harness);
+    let answer = format!("SmolLM2 135M Instruct: {ANSWER}");
+    let corner = harness.get_by_role_and_label(Role::Paragraph, &answer).rect().left_top();
+    harness.hover_at(corner + egui::vec2(45.0, 14.0));
+    for _ in 0..30 {
+        harness.step();
+    }
+    harness.snapshot("chat_words_en_dark");
+    harness.get_by_label("Branch with return, 22%").click();
+    settle(&mut harness);
+    assert_eq!(fake.request().forced.len(), 2, "one token before it, and the other word");
+    let chat = harness.state().state().library.chat();
+    let view = chat.view(chat.path()[1]).expect("the answer");
+    assert_eq!((view.alternative, view.alternatives), (1, 2));
+    fake.end("The return", Outcome::Finished);
+    settle(&mut harness);
+
+    fake.script(|script| script.pick = Some("/out/tide.md".into()));
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::S);
+    settle(&mut harness);
+    let written = fake.script(|script| script.written.clone());
+    let (_, bytes) = written.iter().find(|(path, _)| path.ends_with("tide.md")).expect("it was saved");
+    let text = String::from_utf8_lossy(bytes);
+    assert!(text.starts_with("**You**\n\nWhat is the tide?\n\n**SmolLM2 135M Instruct**\n\n"), "{text}");
+}

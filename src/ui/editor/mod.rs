@@ -8,7 +8,7 @@
 //! Idle, nothing is repainted: the caret blinks for some seconds after the last key and then stays.
 
 mod access;
-mod alternatives;
+pub mod alternatives;
 mod blocks;
 mod find;
 mod input;
@@ -18,6 +18,7 @@ mod motion;
 mod paint;
 mod pointer;
 pub mod preview;
+pub mod reply;
 mod scroll;
 #[cfg(test)]
 mod tests;

@@ -19,20 +19,20 @@ use crate::ui::theme::{self, Palette};
 pub struct PreviewView {
     of: Option<(String, u64, bool)>,
     width: f32,
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     heights: Vec<f32>,
     /// Where blocks begin; one more for the end.
     tops: Vec<f64>,
     offset: f64,
     /// Widths of the columns of each table seen.
-    columns: std::collections::HashMap<usize, Vec<f32>>,
+    pub(super) columns: std::collections::HashMap<usize, Vec<f32>>,
 }
 
 /// A piece of text in its place.
-struct Placed<'a> {
-    at: Pos2,
-    galley: Arc<Galley>,
-    styled: &'a Styled,
+pub(super) struct Placed<'a> {
+    pub at: Pos2,
+    pub galley: Arc<Galley>,
+    pub styled: &'a Styled,
 }
 
 const CODE_PAD: Vec2 = vec2(14.0, 10.0);
@@ -108,7 +108,7 @@ fn wheel_and_keys(ui: &Ui, response: &Response, page: f32) -> f32 {
 }
 
 impl PreviewView {
-    fn sync(&mut self, text: &str, id: &str, revision: u64, is_dark: bool, width: f32, palette: &Palette) {
+    pub(super) fn sync(&mut self, text: &str, id: &str, revision: u64, is_dark: bool, width: f32, palette: &Palette) {
         let of = (id.to_owned(), revision, is_dark);
         if self.of.as_ref() != Some(&of) {
             if self.of.as_ref().is_none_or(|(old, ..)| old != id) {
@@ -176,7 +176,7 @@ impl PreviewView {
     }
 
     /// Gives the columns of a table the widths that its first rows ask for.
-    fn measure_table(&mut self, ui: &Ui, index: usize, width: f32) {
+    pub(super) fn measure_table(&mut self, ui: &Ui, index: usize, width: f32) {
         let Some((table, _)) = self.blocks[index].table else { return };
         if self.columns.contains_key(&table) {
             return;
@@ -218,7 +218,7 @@ fn lay_out(ui: &Ui, job: &LayoutJob, width: f32) -> Arc<Galley> {
 }
 
 /// What a block takes (from the top of the space above it), and where its texts are.
-fn place<'a>(
+pub(super) fn place<'a>(
     ui: &Ui,
     block: &'a Block,
     columns: &std::collections::HashMap<usize, Vec<f32>>,
@@ -291,7 +291,7 @@ fn row_of_cells<'a>(
     height
 }
 
-fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palette) {
+pub(super) fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palette) {
     let line = Stroke::new(1.0, palette.hairline);
     match block.kind {
         Kind::Code => {
@@ -311,7 +311,7 @@ fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palett
 }
 
 /// Paints what is behind code and under links, close to the letters rather than to the tall line.
-fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
+pub(super) fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
     for range in &piece.styled.codes {
         for rect in span(&piece.galley, range) {
             let rect = rect.translate(piece.at.to_vec2());
@@ -329,7 +329,7 @@ fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
 }
 
 /// The rectangles of some bytes of a text, one a row.
-fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
+pub(super) fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
     let chars = |byte: usize| galley.text().get(..byte).map_or(0, |before| before.chars().count());
     let (from, to) = (chars(bytes.start), chars(bytes.end));
     let mut rects = Vec::new();
@@ -347,7 +347,7 @@ fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
 }
 
 /// Opens the link under a click, shows where the one under the pointer leads.
-fn follow_links(ui: &Ui, response: &Response, texts: &[(Pos2, Arc<Galley>, Links)]) {
+pub(super) fn follow_links(ui: &Ui, response: &Response, texts: &[(Pos2, Arc<Galley>, Links)]) {
     let Some(at) = response.hover_pos() else { return };
     for (corner, galley, links) in texts {
         if !galley.rect.translate(corner.to_vec2()).contains(at) {

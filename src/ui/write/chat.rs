@@ -1,5 +1,7 @@
 //! The conversation: messages, the instructions above them, and the field to write the next one in.
 
+use std::collections::HashMap;
+
 use egui::{
     Align, Color32, Frame, Id, Key as KeyName, Label, Layout, Margin, Modifiers, Panel, RichText, ScrollArea, Stroke,
     Ui, WidgetInfo, accesskit::Role as Access, text::LayoutJob, vec2,
@@ -10,6 +12,10 @@ use crate::{
     generate::{Role, StopReason},
     ui::{
         Command, Icon, Key,
+        editor::{
+            alternatives::Alternatives,
+            reply::{Reply, ReplyView, reply_ui},
+        },
         state::{Action, State, why_ended},
         text::fill,
         theme,
@@ -20,8 +26,27 @@ use crate::{
 /// The widest column of messages.
 const COLUMN: f32 = 720.0;
 
+/// The widest field to write in grows to this height, then it scrolls.
+const COMPOSER_HEIGHT: f32 = 180.0;
+
+/// What the conversation's view keeps of its own.
+#[derive(Default)]
+pub struct ChatView {
+    /// The likeliest other words over a reply.
+    pub words: Alternatives,
+    /// The conversation that the replies are of, and their layouts.
+    of: String,
+    replies: HashMap<MessageId, ReplyView>,
+}
+
 /// The whole conversation.
 pub fn chat_ui(ui: &mut Ui, state: &mut State) {
+    if state.write.chat.of != state.library.chat().id() {
+        state.write.chat = ChatView { of: state.library.chat().id().to_owned(), ..ChatView::default() };
+    }
+    if state.write.chat.words.is_open() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, KeyName::Escape)) {
+        state.write.chat.words.close();
+    }
     let margin = ((ui.available_width() - COLUMN) / 2.0).max(theme::WORK_MARGIN);
     let frame = Frame::new().inner_margin(Margin { left: margin as i8, right: margin as i8, top: 8, bottom: 16 });
     Panel::bottom("composer").resizable(false).show_separator_line(false).frame(clamped(frame, margin)).show(
@@ -123,18 +148,30 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
         Frame::new().fill(fill).corner_radius(theme::CARD_RADIUS).inner_margin(margin).show(ui, |ui| {
             ui.set_width(ui.available_width());
             let shown = if text.is_empty() && streaming { "…" } else { text.trim_end() };
+            let told = format!("{who}: {text}");
+            if role == Role::Assistant {
+                let State { write, library, lang, .. } = state;
+                let view = write.chat.replies.entry(id).or_default();
+                let reply = Reply { chat: library.chat(), message: id };
+                if let Some((token, choice)) =
+                    reply_ui(ui, view, &mut write.chat.words, &reply, *lang, (shown, &told))
+                {
+                    state.ask(Action::BranchReply(token, choice));
+                }
+                return;
+            }
             let mut job = LayoutJob::single_section(
                 shown.to_owned(),
                 egui::TextFormat {
-                    font_id: egui::FontId::new(15.0, egui::FontFamily::Proportional),
+                    font_id: theme::document(),
                     color: palette.text,
-                    line_height: Some(24.0),
+                    line_height: Some(theme::DOCUMENT_LINE_HEIGHT),
                     ..Default::default()
                 },
             );
             job.wrap.max_width = ui.available_width();
             let label = ui.add(Label::new(job).selectable(true));
-            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, format!("{who}: {text}")));
+            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, told));
         });
     });
     if let Some(generation) = generation.filter(|_| !streaming) {
@@ -272,16 +309,18 @@ fn composer_ui(ui: &mut Ui, state: &mut State) {
                 let width = ui.available_width() - 44.0;
                 ui.allocate_ui_with_layout(vec2(width, 36.0), Layout::top_down(Align::Min), |ui| {
                     let hint = RichText::new(state.t(Key::MessageHint)).font(theme::body()).color(palette.muted);
-                    let edit = egui::TextEdit::multiline(&mut state.write.message)
-                        .id(id)
-                        .font(theme::body())
-                        .hint_text(hint)
-                        .desired_rows(1)
-                        .desired_width(width)
-                        .frame(Frame::NONE.inner_margin(Margin::symmetric(10, 9)));
-                    let response = edit.show(ui).response.response;
                     let name = state.t(Key::Message);
-                    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+                    ScrollArea::vertical().max_height(COMPOSER_HEIGHT).id_salt("composer").show(ui, |ui| {
+                        let edit = egui::TextEdit::multiline(&mut state.write.message)
+                            .id(id)
+                            .font(theme::body())
+                            .hint_text(hint)
+                            .desired_rows(1)
+                            .desired_width(width)
+                            .frame(Frame::NONE.inner_margin(Margin::symmetric(10, 9)));
+                        let response = edit.show(ui).response.response;
+                        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+                    });
                 });
                 ui.with_layout(Layout::right_to_left(Align::Max), |ui| {
                     let enabled = state.is_writing() || state.why_not_generate().is_none();
@@ -291,7 +330,11 @@ fn composer_ui(ui: &mut Ui, state: &mut State) {
                     };
                     ui.add_space(2.0);
                     let send = ui.add_enabled_ui(enabled, |ui| widgets::icon_toggle(ui, icon, name, enabled));
-                    if send.inner.on_hover_text(state.t(Key::SendTip)).clicked() {
+                    let tip = match state.is_writing() {
+                        true => Command::Stop.hint(state.lang, ui.ctx().os()),
+                        false => state.t(Key::SendTip).to_owned(),
+                    };
+                    if send.inner.on_hover_text(tip).clicked() {
                         state.ask(if state.is_writing() { Action::Cancel } else { Action::SendMessage });
                     }
                 });

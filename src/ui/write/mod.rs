@@ -28,6 +28,8 @@ const NARROW: f32 = 1100.0;
 pub struct WriteView {
     /// The notebook's view.
     pub notebook: notebook::NotebookView,
+    /// The conversation's view.
+    pub chat: chat::ChatView,
     /// What is typed below the conversation.
     pub message: String,
     /// A message of the user that is being said in other words.
@@ -180,6 +182,9 @@ pub fn close_hidden(state: &mut State) {
     let shown = state.page == Page::Write && !state.preferences.chatting && notebook::shows_editor(state);
     if !shown {
         state.write.notebook.editor.close_alternatives();
+    }
+    if state.page != Page::Write || !state.preferences.chatting {
+        state.write.chat.words.close();
     }
 }
 
