@@ -322,6 +322,7 @@ strings! {
     Instructions: "instructions", "说明";
     YourText: "your text", "你的文字";
     Generated: "generated", "生成";
+    ReadFromHere: "The model reads from here", "模型从这里读起";
     NothingLeftOut: "nothing left out", "没有略去内容";
     CharactersLeftOut: "the first {0} characters are left out", "最前面的 {0} 个字符被略去";
     MessagesLeftOut: "the first {0} messages are left out", "最早的 {0} 条消息被略去";

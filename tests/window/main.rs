@@ -523,3 +523,16 @@ fn the_words_of_an_answer_branch_and_the_conversation_is_saved() {
     let text = String::from_utf8_lossy(bytes);
     assert!(text.starts_with("**You**\n\nWhat is the tide?\n\n**SmolLM2 135M Instruct**\n\n"), "{text}");
 }
+
+#[test]
+fn what_the_model_does_not_read_is_marked_in_the_text() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let mut harness = writing(&EN_DARK, &fake, folder.path());
+    let mark = "The model reads from here";
+    assert!(harness.query_by_label(mark).is_none());
+    fake.read_context(ContextReport { context_tokens: 64, prompt_tokens: 40, left_out: 110, ..Default::default() });
+    settle(&mut harness);
+    harness.get_by_label(mark);
+    harness.snapshot("left_out_en_dark");
+}

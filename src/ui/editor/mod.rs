@@ -53,6 +53,8 @@ pub struct EditorStyle<'a> {
     pub hint: &'a str,
     /// The time, in milliseconds since 1970: it ends steps of undo.
     pub now_ms: u64,
+    /// Where what the model read last begins, when there was no room for what stands before.
+    pub read_from: Option<usize>,
 }
 
 impl<'a> EditorStyle<'a> {
@@ -65,6 +67,7 @@ impl<'a> EditorStyle<'a> {
             line_height: theme::DOCUMENT_LINE_HEIGHT,
             hint,
             now_ms,
+            read_from: None,
         }
     }
 }
