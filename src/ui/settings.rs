@@ -10,6 +10,7 @@ use super::{
     theme::{self, ThemeChoice},
     widgets,
 };
+use crate::Lang;
 
 const COLUMN: f32 = 640.0;
 const CONTROL: f32 = 300.0;
@@ -72,8 +73,8 @@ fn look_ui(ui: &mut Ui, state: &mut State) {
     row_ui(ui, text::t(lang, Key::Language), "", |ui| {
         let choices = [
             (LanguageChoice::Auto, text::t(lang, Key::Automatic)),
-            (LanguageChoice::English, "English"),
-            (LanguageChoice::Chinese, "简体中文"),
+            (LanguageChoice::English, text::own_name(Lang::En)),
+            (LanguageChoice::Chinese, text::own_name(Lang::Zh)),
         ];
         widgets::segmented(ui, vec2(CONTROL, theme::CONTROL_HEIGHT), &mut preferences.language, &choices)
     });

@@ -204,7 +204,7 @@ fn working_ui(ui: &mut Ui, state: &mut State, work: Work, words: &str) {
     widgets::progress(ui, width, words, fraction);
     if let Some(progress) = work.progress.filter(|progress| progress.per_second > 0.0) {
         let rate = match progress.unit {
-            Unit::Bytes => format!("{}/s", text::size(progress.per_second as u64)),
+            Unit::Bytes => fill(state.lang, Key::PerSecond, &[&text::size(progress.per_second as u64)]),
             Unit::PromptTokens | Unit::Tokens => {
                 let speed = format!("{:.*}", usize::from(progress.per_second < 10.0), progress.per_second);
                 fill(state.lang, Key::TokensPerSecond, &[&speed])

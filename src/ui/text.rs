@@ -35,6 +35,11 @@ pub fn fill(lang: Lang, key: Key, values: &[&str]) -> String {
     text
 }
 
+/// What a language calls itself, the same in both.
+pub fn own_name(lang: Lang) -> &'static str {
+    lang.pick("English", "简体中文")
+}
+
 /// A count with its thousands apart: `1,204`.
 pub fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -85,7 +90,6 @@ strings! {
     Settings: "Settings", "设置";
     Notebook: "Notebook", "笔记";
     Chat: "Chat", "对话";
-    Rail: "Pages", "页面";
 
     // Commands
     Generate: "Generate", "生成";
@@ -171,6 +175,7 @@ strings! {
     Writing: "Writing…", "正在写…";
     WorkingOnFiles: "Working on files", "正在处理文件";
     TokensPerSecond: "{0} tokens/s", "{0} 词元/秒";
+    PerSecond: "{0}/s", "{0}/秒";
     TimeLeft: "{0} left", "还需 {0}";
     Tokens: "{0} tokens", "{0} 词元";
     Cancel: "Cancel", "取消";
@@ -288,6 +293,10 @@ strings! {
     DryBaseTip: "How fast the penalty grows with the length of the repeat", "惩罚随重复长度增长的快慢";
     DryLength: "DRY free length", "DRY 允许长度";
     DryLengthTip: "Repeats up to this many tokens are free", "不超过该长度的重复不受惩罚";
+    DryWindow: "DRY look back", "DRY 回看";
+    DryWindowTip: "How many last tokens DRY looks at; 0 is off, −1 all of them", "DRY 回看的词元数；0 关闭，−1 表示全部";
+    DryBreakers: "DRY breakers", "DRY 分隔符";
+    DryBreakersTip: "A repeat never goes on across one of these", "重复不会跨过这些字符计算";
     Filters: "Filters", "过滤";
     TopK: "Top-k", "Top-k";
     TopKTip: "Choose among this many likeliest words; 0 is off", "只在最可能的若干个词中选择；0 表示关闭";
@@ -300,6 +309,8 @@ strings! {
     XtcTip: "Now and then leaves the likeliest words out, for surprise; chance 0 is off", "偶尔跳过最可能的词，带来意外；概率 0 表示关闭";
     DynamicRange: "Dynamic range", "动态温度";
     DynamicTip: "Warmer where the model is unsure, cooler where it is sure; 0 is off", "模型犹豫时升温，笃定时降温；0 表示关闭";
+    DynamicExponent: "Dynamic bend", "动态指数";
+    DynamicExponentTip: "How the unsureness of the model becomes warmth; 1 is even", "模型的犹豫程度如何换算为温度；1 为线性";
     Mirostat: "Mirostat 2", "Mirostat 2";
     MirostatTip: "Keeps the surprise of the text near a target instead of filtering", "不再过滤，而是让意外程度保持在目标附近";
     MirostatTau: "Target τ", "目标 τ";
@@ -308,9 +319,18 @@ strings! {
     StopStringsTip: "The text ends before the first of these", "出现其中之一前结束";
     BannedPhrases: "Never write", "禁止出现";
     BannedPhrasesTip: "The model steps back and finds another way", "模型会退回去换一种写法";
+    IgnoreEnd: "Never end by itself", "不自行结束";
+    IgnoreEndTip: "The model goes on until the length is reached, also where it would end", "即使模型想结束，也一直写到长度上限";
     OneALine: "one a line", "每行一个";
     LogitBias: "Token bias", "词元偏置";
-    LogitBiasTip: "token = number to add to its logit; token = never forbids it", "词元编号 = 增加的 logit；词元编号 = never 表示禁止";
+    LogitBiasTip: "token = number to add to its logit; token = never forbids it. Rest on one of the likeliest words to read its number", "词元编号 = 增加的 logit；词元编号 = never 表示禁止。把指针停在候选词上可看到编号";
+    LogitBiasHint: "1234 = -2.5", "1234 = -2.5";
+    SumTopK: "top-k {0}", "top-k {0}";
+    SumTypical: "typical {0}", "典型采样 {0}";
+    SumSigma: "{0} σ", "{0} σ";
+    SumXtc: "XTC {0}", "XTC {0}";
+    SumDry: "DRY {0}", "DRY {0}";
+    SumMirostat: "Mirostat 2 τ {0}", "Mirostat 2 τ {0}";
     SumGreedy: "always the likeliest word", "总取最可能的词";
     SumRepeats: "repetition ×{0}", "重复 ×{0}";
     SumStops: "{0} stop", "停止 {0} 项";

@@ -171,7 +171,7 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
             );
             job.wrap.max_width = ui.available_width();
             let label = ui.add(Label::new(job).selectable(true));
-            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, told));
+            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, &told));
         });
     });
     if let Some(generation) = generation.filter(|_| !streaming) {
