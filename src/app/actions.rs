@@ -70,6 +70,8 @@ impl App {
             Action::BranchReply(token, choice) => self.branch_reply(&token, choice),
             Action::TryExample(text) => self.try_example(&text),
             Action::Task(task) => self.run_task(&task),
+            Action::EditTasks => self.edit_tasks(),
+            Action::ReadTasks => self.read_tasks(),
             Action::SendMessage => self.send_message(),
             Action::EditMessage(id, text) => self.edit_message(id, &text),
             Action::AnswerAgain(id) => self.answer_again(id),

@@ -158,6 +158,7 @@ impl App {
                 self.state.toasts.add(Kind::Done, told(Key::SavedAs, &[&name]), None);
                 self.state.preferences.files.insert(document.clone(), path.clone());
             }
+            (Purpose::CopyTasks { path }, Outcome::Finished) => self.tasks_are_at(path),
             (Purpose::SaveChat { chat, path }, Outcome::Finished) => self.chat_saved(chat, path.clone()),
             (Purpose::ListModels, Outcome::Failed(_)) if self.state.models.is_none() => {
                 self.state.models = Some(Vec::new());

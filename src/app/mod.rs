@@ -13,6 +13,7 @@ mod generation;
 mod library;
 mod link;
 mod open;
+mod own_tasks;
 mod settings;
 mod tasks;
 
@@ -60,6 +61,7 @@ enum Purpose {
     KeepSettings,
     RemoveDocument,
     ReadLibrary,
+    CopyTasks { path: PathBuf },
     PickChat { chat: String },
     SaveChat { chat: String, path: PathBuf },
 }
@@ -136,6 +138,7 @@ impl App {
         let lang = preferences.language.resolve(setup.system_lang);
         let mut state = State::new(lang, preferences.clone(), now_ms);
         let folder = setup.places.settings.as_deref().and_then(Path::parent);
+        state.tasks_path = folder.map(|folder| folder.join("tasks.toml"));
         let (tasks, wrong) = tasks::load(folder);
         state.tasks = tasks.as_ref().map(tasks::items).unwrap_or_default();
         if let Some(why) = wrong {

@@ -50,6 +50,10 @@ pub enum Action {
     TryExample(String),
     /// Do a task.
     Task(TaskAction),
+    /// Show where the tasks can be changed.
+    EditTasks,
+    /// Read the tasks again.
+    ReadTasks,
     /// Send what is typed below the conversation.
     SendMessage,
     /// Say a message in other words and have it answered.
@@ -119,6 +123,8 @@ pub struct State {
     pub models: Option<Vec<catalogue::Model>>,
     /// What can be done with a selection.
     pub tasks: Vec<TaskItem>,
+    /// Where the user's own tasks are, or would be.
+    pub tasks_path: Option<PathBuf>,
     /// What the engine does.
     pub work: Option<Work>,
     /// Memory of this process in bytes, where the system tells.
@@ -238,6 +244,7 @@ impl State {
             model: ModelState::default(),
             models: None,
             tasks: Vec::new(),
+            tasks_path: None,
             work: None,
             memory_bytes: None,
             toasts: Toasts::default(),

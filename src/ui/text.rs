@@ -248,6 +248,14 @@ strings! {
     WithSelection: "Do with the selection", "处理选中的文字";
     WithDocument: "Do with the document", "处理全文";
     TasksTip: "The result stands in the text as a variant and can be undone", "结果会作为变体写入文稿，可以撤销";
+    OwnTasks: "Your own tasks", "自己的任务";
+    EditTasks: "Edit tasks…", "编辑任务…";
+    EditTasksTip: "Puts the tasks into a file that you can change: their names, their wording, more of them", "把任务存成可修改的文件：名称、措辞、增加新任务";
+    ReadTasks: "Read tasks again", "重新读取任务";
+    TasksAreAt: "The tasks are in {0}. Change them with any text editor, then choose “Read tasks again”.", "任务文件位于 {0}。用任意文本编辑器修改后，选择“重新读取任务”。";
+    TasksRead: "{0} tasks were read.", "已读取 {0} 个任务。";
+    CopyPath: "Copy the path of the file", "复制文件路径";
+    TooLongForTask: "The text is too long to be written anew at once: the model could not read it and answer in full. Select a part of it.", "文字太长，模型无法一次读完并完整重写，请只选中一部分。";
     Brief: "Brief", "要求";
     BriefHint: "What it should be about, for whom, how long", "写什么、给谁看、多长";
     OwnWords: "In your own words", "自定义";

@@ -9,7 +9,7 @@ use atelier::{
     app::{App, Places, Setup},
     document::Document,
     engine::Outcome,
-    generate::{ContextReport, StopReason},
+    generate::{ContextReport, Prompt, StopReason},
     ui::{
         preferences::{LanguageChoice, Preferences},
         theme::ThemeChoice,
@@ -535,4 +535,50 @@ fn what_the_model_does_not_read_is_marked_in_the_text() {
     settle(&mut harness);
     harness.get_by_label(mark);
     harness.snapshot("left_out_en_dark");
+}
+
+#[test]
+fn tasks_can_be_done_and_changed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    fake.script(|script| script.library = library());
+    let mut harness = window(&EN_DARK, &fake, folder.path());
+    press(&mut harness, "Summarise");
+    let Prompt::Chat(asked) = fake.request().prompt else { panic!("a task is a question") };
+    assert!(asked.iter().any(|message| message.content.contains("The lighthouse")));
+    fake.end("Short.", Outcome::Finished);
+    settle(&mut harness);
+
+    press(&mut harness, "Your own tasks");
+    harness.get_by_role_and_label(Role::MenuItem, "Edit tasks…").click();
+    settle(&mut harness);
+    let (path, bytes) = fake.script(|script| script.written.last().cloned()).expect("the file was put in place");
+    assert_eq!(path, folder.path().join("tasks.toml"));
+    harness.get_by_role(Role::Alert);
+    let changed = String::from_utf8(bytes).expect("text").replace("\"Summarise\"", "\"In short\"");
+    atelier::files::write_whole(&path, changed.as_bytes()).expect("changed");
+    press(&mut harness, "Your own tasks");
+    harness.get_by_role_and_label(Role::MenuItem, "Read tasks again").click();
+    settle(&mut harness);
+    harness.get_by_role_and_label(Role::Button, "In short");
+}
+
+#[test]
+fn a_whole_document_is_written_anew_in_full_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let line = "The sea had been quiet for a week. ";
+    let text = line.repeat(120);
+    fake.script(|script| script.library = vec![Document::from_text(&text, NOW_MS).to_bytes()]);
+    let mut harness = window(&EN_DARK, &fake, folder.path());
+    press(&mut harness, "Polish");
+    assert!(fake.request().max_tokens > text.len() / 4, "{}", fake.request().max_tokens);
+    fake.end("", Outcome::Cancelled);
+    settle(&mut harness);
+
+    fake.script(|script| script.library = vec![Document::from_text(&line.repeat(1200), NOW_MS).to_bytes()]);
+    let mut harness = window(&EN_DARK, &fake, folder.path());
+    press(&mut harness, "Polish");
+    assert!(harness.get_by_role(Role::Alert).accesskit_node().label().unwrap_or_default().contains("Select a part"));
+    assert_eq!(fake.script(|script| script.asked.len()), 1);
 }
