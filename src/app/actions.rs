@@ -117,6 +117,13 @@ impl App {
             Command::SaveFileAs => self.save(true),
             Command::Find => write::open_find(state),
             Command::Preview => state.write.notebook.preview = !state.write.notebook.preview,
+            Command::Compare => write::toggle_compare(state),
+            Command::Tasks => write::go_to_tasks(state),
+            Command::NewSeed => self.new_seed(),
+            Command::SwitchMode => {
+                write::set_chatting(state, !state.preferences.chatting);
+                write::focus_work(&mut self.state);
+            }
             Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
             Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
             Command::GoWrite => state.page = Page::Write,

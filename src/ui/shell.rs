@@ -299,21 +299,30 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
         ui.horizontal(|ui| {
             ui.label(egui::RichText::new(state.t(Key::Shortcuts)).font(theme::title()));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if widgets::icon_button(ui, Icon::Close, state.t(Key::Close)).clicked() {
+                let close = widgets::icon_button(ui, Icon::Close, state.t(Key::Close));
+                if close.on_hover_text(state.t(Key::Close)).clicked() {
                     state.sheet_open = false;
                 }
             });
         });
         ui.add_space(8.0);
-        let half = Command::ALL.len().div_ceil(2);
-        ui.spacing_mut().item_spacing.x = 40.0;
-        ui.columns(2, |columns| {
-            for (column, commands) in columns.iter_mut().zip(Command::ALL.chunks(half)) {
-                column.spacing_mut().item_spacing.y = 0.0;
-                for command in commands {
-                    shortcut_row(column, state, *command);
+        let os = ui.ctx().os();
+        let commands = Command::ALL.iter().map(|command| {
+            (command.label(state.lang), command.keys(os), Some(command.tooltip(state.lang)))
+        });
+        let rows: Vec<_> = commands.chain(other_keys(state).map(|(name, keys)| (name, keys, None))).collect();
+        let half = rows.len().div_ceil(2);
+        let room = ui.ctx().content_rect().height() - 150.0;
+        egui::ScrollArea::vertical().max_height(room).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 40.0;
+            ui.columns(2, |columns| {
+                for (column, rows) in columns.iter_mut().zip(rows.chunks(half)) {
+                    column.spacing_mut().item_spacing.y = 0.0;
+                    for (name, keys, tip) in rows {
+                        shortcut_row(column, name, keys, *tip);
+                    }
                 }
-            }
+            });
         });
     });
     if shown.should_close() {
@@ -321,11 +330,23 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
-fn shortcut_row(ui: &mut Ui, state: &State, command: Command) {
+/// Keys that belong to what has the keyboard rather than to a command.
+fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
+    let keys = [
+        (Key::KeyBranch, "Alt ↓".to_owned()),
+        (Key::KeyBranchClick, format!("Ctrl {}", state.t(Key::Click))),
+        (Key::KeyFindNext, "F3".to_owned()),
+        (Key::KeyFindPrevious, "Shift F3".to_owned()),
+        (Key::KeySend, "Enter".to_owned()),
+        (Key::KeyNewLine, "Shift Enter".to_owned()),
+    ];
+    let lang = state.lang;
+    keys.into_iter().map(move |(name, keys)| (text::t(lang, name), keys))
+}
+
+fn shortcut_row(ui: &mut Ui, name: &str, keys: &str, tip: Option<&str>) {
     let palette = theme::palette(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
-    let name = command.label(state.lang);
-    let keys = command.keys(ui.ctx().os());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {keys}")));
     let middle = rect.center().y;
     widgets::line(
@@ -346,5 +367,7 @@ fn shortcut_row(ui: &mut Ui, state: &State, command: Command) {
         ui.painter().galley(cap.center() - galley.size() / 2.0, galley, palette.muted);
         right -= size.x + 4.0;
     }
-    response.on_hover_text(command.tooltip(state.lang));
+    if let Some(tip) = tip {
+        response.on_hover_text(tip);
+    }
 }

@@ -133,6 +133,22 @@ strings! {
     NextVariant: "Next variant", "下一个变体";
     PreviousVariant: "Previous variant", "上一个变体";
     VariantTip: "Go through the versions of the last generated part", "在上一段的各个版本间切换";
+    Tasks: "Tasks", "任务";
+    TasksKeyTip: "To what the model can do with the selection or the document", "转到可对选中内容或全文执行的任务";
+    NewSeedTip: "Another seed for the next text", "为下一次生成换一个种子";
+    SwitchMode: "Notebook or chat", "笔记或对话";
+    SwitchModeTip: "From the notebook to the conversations, and back", "在笔记与对话之间切换";
+    NotebookTip: "A text that the model goes on writing", "由模型接着写的文稿";
+    ChatTip: "Questions and answers", "与模型一问一答";
+    More: "More", "更多";
+    MoreTip: "What has no room beside it", "放不下的其他操作";
+    KeyBranch: "Other words at the cursor", "光标处的其他候选词";
+    KeyBranchClick: "Other words at a word", "某个词的其他候选词";
+    KeyFindNext: "Next match", "下一处匹配";
+    KeyFindPrevious: "Previous match", "上一处匹配";
+    KeySend: "Send the message", "发送消息";
+    KeyNewLine: "New line in the message", "消息内换行";
+    Click: "click", "点击";
     Quit: "Quit", "退出";
     QuitTip: "Everything is saved first", "退出前会自动保存";
 
@@ -242,6 +258,8 @@ strings! {
     SaveAndSend: "Send again", "重新发送";
     AnswerAgain: "Answer again", "重新回答";
     AnswerAgainTip: "Another answer to the same message; this one stays", "换一个回答，当前的会保留";
+    PreviousAnswerTip: "The version before; all that followed it comes along", "上一个版本，连同其后的内容";
+    NextAnswerTip: "The next version; all that followed it comes along", "下一个版本，连同其后的内容";
     NumberOf: "{0}/{1}", "{0}/{1}";
 
     // The inspector

@@ -228,14 +228,14 @@ fn speaker(state: &State, view: &MessageView<'_>) -> String {
 fn alternatives_ui(ui: &mut Ui, state: &mut State, id: MessageId, at: usize, number: usize) {
     let before =
         ui.add_enabled_ui(at > 0, |ui| widgets::icon_button(ui, Icon::ChevronLeft, state.t(Key::PreviousVariant)));
-    if before.inner.clicked() {
+    if before.inner.on_hover_text(state.t(Key::PreviousAnswerTip)).clicked() {
         state.library.chat_mut().select_alternative(id, at - 1);
     }
     let words = fill(state.lang, Key::NumberOf, &[&(at + 1).to_string(), &number.to_string()]);
     ui.label(RichText::new(words).font(theme::number()).color(theme::palette(ui).muted));
     let next = ui
         .add_enabled_ui(at + 1 < number, |ui| widgets::icon_button(ui, Icon::ChevronRight, state.t(Key::NextVariant)));
-    if next.inner.clicked() {
+    if next.inner.on_hover_text(state.t(Key::NextAnswerTip)).clicked() {
         state.library.chat_mut().select_alternative(id, at + 1);
     }
 }

@@ -19,6 +19,8 @@ pub struct InspectorView {
     pub lines: HashMap<Id, String>,
     /// What tasks are asked in words: a brief, a style of the user's own.
     pub details: HashMap<String, String>,
+    /// The first of the tasks is to have the keyboard.
+    pub wants_tasks: bool,
     /// The versions of other ways of the history are unfolded.
     pub earlier_open: bool,
     /// Those versions, and the document and revision that they are of.

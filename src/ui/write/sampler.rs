@@ -80,7 +80,7 @@ fn presets_ui(ui: &mut Ui, lang: Lang, preferences: &mut Preferences, view: &mut
                 ui.close();
             }
             let name = format!("{}: {}", t(lang, Key::Delete), preset.name);
-            if widgets::icon_button(ui, Icon::Delete, &name).clicked() {
+            if widgets::icon_button(ui, Icon::Delete, &name).on_hover_text(&name).clicked() {
                 gone = Some(i);
             }
         });

@@ -63,6 +63,9 @@ fn chip_ui(ui: &mut Ui, state: &mut State, task: &TaskItem, ready: bool) {
     let name = lang.pick(&task.en, &task.zh);
     let opens = task.needs != Needs::Nothing;
     let chip = widgets::chip(ui, name, opens, enabled);
+    if enabled && std::mem::take(&mut state.write.inspector.wants_tasks) {
+        chip.request_focus();
+    }
     let why = match (state.model.open.is_some(), has_text || task.needs == Needs::Brief) {
         (false, _) => Some(Key::FirstOpenModel),
         (_, false) => Some(Key::FirstWriteWords),

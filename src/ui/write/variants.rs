@@ -76,8 +76,11 @@ fn head_ui(ui: &mut Ui, state: &mut State, variants: &[Variant]) {
             if variants.len() > 1 {
                 let name = state.t(Key::Compare);
                 let on = state.write.notebook.compare;
-                if widgets::icon_toggle(ui, Icon::Compare, name, on).on_hover_text(state.t(Key::CompareTip)).clicked() {
-                    state.write.notebook.compare = !on;
+                if widgets::icon_toggle(ui, Icon::Compare, name, on)
+                    .on_hover_text(Command::Compare.hint(lang, os))
+                    .clicked()
+                {
+                    state.command(Command::Compare);
                 }
             }
         });
