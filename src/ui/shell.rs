@@ -34,7 +34,7 @@ fn page_button(ui: &mut Ui, state: &mut State, page: Page, command: Command) {
     let chosen = state.page == page;
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
     if chosen || response.hovered() {
-        let fill = if chosen { palette.raised } else { palette.raised.gamma_multiply(0.5) };
+        let fill = if chosen { palette.raised } else { palette.half_raised() };
         ui.painter().rect_filled(rect, theme::CARD_RADIUS, fill);
     }
     let (icon, word) = match (chosen, response.hovered()) {

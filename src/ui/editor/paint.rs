@@ -42,8 +42,7 @@ pub(super) fn paint(
         fill(&painter, visible, &range, false, palette.generated, CornerRadius::ZERO, hug);
     }
     for (range, is_current) in state.find.in_view(&in_view) {
-        let color = if is_current { palette.accent } else { palette.found };
-        let color = if is_current { color.gamma_multiply(0.55) } else { color };
+        let color = if is_current { palette.found_now() } else { palette.found };
         fill(&painter, visible, &range, false, color, CornerRadius::same(2), hug);
     }
     let selection = document.selection();

@@ -323,7 +323,7 @@ pub(super) fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palet
         for rect in span(&piece.galley, range) {
             let rect = rect.translate(piece.at.to_vec2());
             let y = (rect.center().y + 9.0).round() + 0.5;
-            painter.hline(rect.x_range(), y, Stroke::new(1.0, palette.accent.gamma_multiply(0.6)));
+            painter.hline(rect.x_range(), y, Stroke::new(1.0, palette.accent_line()));
         }
     }
 }

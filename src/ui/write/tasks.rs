@@ -29,6 +29,7 @@ pub fn tasks_ui(ui: &mut Ui, state: &mut State) {
             }
         });
     });
+    state.write.inspector.wants_tasks = false;
 }
 
 /// The menu for the user's own tasks.

@@ -110,7 +110,7 @@ fn card_ui(ui: &mut Ui, state: &State, variant: &Variant, name: Key, number: usi
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, variant.is_current, &name));
     let fill = if variant.is_current { palette.panel } else { Color32::TRANSPARENT };
     let edge = match (variant.is_current, response.hovered()) {
-        (true, _) => palette.accent.gamma_multiply(0.55),
+        (true, _) => palette.accent_line(),
         (_, true) => palette.hairline_strong,
         _ => palette.hairline,
     };
