@@ -18,6 +18,8 @@ use crate::ui::theme::{self, Palette};
 #[derive(Debug, Default)]
 pub struct PreviewView {
     of: Option<(String, u64, bool)>,
+    /// When the text was last taken apart.
+    parsed_s: f64,
     width: f32,
     pub(super) blocks: Vec<Block>,
     heights: Vec<f32>,
@@ -39,6 +41,8 @@ const CODE_PAD: Vec2 = vec2(14.0, 10.0);
 const CELL_PAD: Vec2 = vec2(10.0, 3.0);
 const BOTTOM_MARGIN: f32 = 48.0;
 const RULE_HEIGHT: f32 = 17.0;
+/// A text that changes is taken apart at most this often.
+const PARSE_EVERY_S: f64 = 0.25;
 /// What screen readers are told at most, in bytes.
 const MOST_TOLD: usize = 16 << 10;
 
@@ -50,6 +54,7 @@ pub fn preview_ui(ui: &mut Ui, view: &mut PreviewView, text: &str, id: &str, rev
     let widget = ui.scope_id().with("preview");
     let response = ui.interact(rect, widget, Sense::click());
     let width = (rect.width() - 2.0 * theme::WORK_MARGIN).clamp(80.0, theme::COLUMN_WIDTH).floor();
+    let revision = view.due(ui, id, revision);
     view.sync(text, id, revision, ui.visuals().dark_mode, width, palette);
     let left = (rect.left() + (rect.width() - width) / 2.0).round();
 
@@ -108,6 +113,23 @@ fn wheel_and_keys(ui: &Ui, response: &Response, page: f32) -> f32 {
 }
 
 impl PreviewView {
+    /// The revision to show: while a model writes, the whole text is taken apart only some times a second.
+    fn due(&mut self, ui: &Ui, id: &str, revision: u64) -> u64 {
+        let now_s = ui.input(|input| input.time);
+        let wait_s = PARSE_EVERY_S - (now_s - self.parsed_s);
+        match &self.of {
+            Some((of, shown, _)) if of == id && *shown != revision && wait_s > 0.0 => {
+                ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(wait_s));
+                *shown
+            }
+            Some((of, shown, _)) if of == id && *shown == revision => revision,
+            _ => {
+                self.parsed_s = now_s;
+                revision
+            }
+        }
+    }
+
     pub(super) fn sync(&mut self, text: &str, id: &str, revision: u64, is_dark: bool, width: f32, palette: &Palette) {
         let of = (id.to_owned(), revision, is_dark);
         if self.of.as_ref() != Some(&of) {
@@ -456,5 +478,24 @@ mod tests {
         harness.run_steps(3);
         let view = &harness.state().0;
         assert!(view.at_y(view.offset) + 60 > view.blocks.len(), "a page up is a page");
+    }
+
+    #[test]
+    fn a_text_that_streams_is_taken_apart_some_times_a_second() {
+        let ctx = egui::Context::default();
+        let mut view = PreviewView { of: Some(("id".to_owned(), 1, true)), ..PreviewView::default() };
+        let mut shown = Vec::new();
+        for frame in 0..32 {
+            let time = Some(10.0 + f64::from(frame) / 16.0);
+            let revision = 2 + u64::from(frame.unsigned_abs());
+            let mut output = ctx.run_ui(egui::RawInput { time, ..Default::default() }, |ui| {
+                let due = view.due(ui, "id", revision);
+                view.of = Some(("id".to_owned(), due, true));
+                shown.push(due);
+            });
+            output.textures_delta.clear();
+        }
+        shown.dedup();
+        assert!((6..=10).contains(&shown.len()), "{shown:?}");
     }
 }
