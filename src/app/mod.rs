@@ -147,10 +147,12 @@ impl App {
         if let Some(why) = damaged {
             state.toasts.error(why);
         }
+        // Another folder holds from the next start on: what is shown now belongs to this one.
+        let library = preferences.library.clone().or(setup.places.library);
         let mut app = Self {
             state,
             link: Some(setup.link),
-            places: setup.places,
+            places: Places { library, ..setup.places },
             system_lang: setup.system_lang,
             clock: setup.clock,
             memory: setup.memory,
@@ -189,7 +191,7 @@ impl App {
     }
 
     fn library_folder(&self) -> Option<PathBuf> {
-        self.state.preferences.library.clone().or_else(|| self.places.library.clone())
+        self.places.library.clone()
     }
 
     /// Sends a command under a new job; says so when the engine takes no more.

@@ -412,6 +412,8 @@ strings! {
     ThreadsTip: "How many processors models may use, from the next start on.", "模型可用的处理器数量，下次启动时生效。";
     AutosaveFacts: "Everything you write is saved by itself about a second later, here:", "写下的内容约一秒后自动保存在：";
     CopyFolder: "Copy the folder's name", "复制文件夹路径";
+    LibraryFolder: "Another folder", "其他文件夹";
+    LibraryFolderTip: "A whole path, from the next start on. What was written so far stays in the folder above.", "填写完整路径，下次启动时生效。已写的内容仍在上面的文件夹中。";
     About: "About", "关于";
     Version: "Atelier {0}", "Atelier {0}";
     AboutText: "A studio for writing with models on your own computer. MIT or Apache-2.0. The faces, the icons and the model that come with it have licences of their own.", "在自己的电脑上用模型写作的工作室。以 MIT 或 Apache-2.0 许可。自带的字体、图标与模型各有其许可证。";
