@@ -25,8 +25,7 @@ impl App {
         let menu = egui::Popup::is_any_open(ctx);
         // Escape closes the words over the text first, if it reaches them.
         let words = &self.state.write;
-        let popup =
-            menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
+        let popup = menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
         let idle = self.shown_jobs.is_empty();
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {

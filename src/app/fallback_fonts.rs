@@ -115,11 +115,8 @@ impl SystemFaces {
         data.index = index;
         let families = [FontFamily::Proportional, FontFamily::Monospace, fonts::medium(), fonts::semibold()];
         let families = families.map(|family| InsertFontFamily { family, priority: FontPriority::Lowest });
-        let insert = FontInsert {
-            name: format!("{} {index}", face.post_script_name),
-            data,
-            families: families.to_vec(),
-        };
+        let insert =
+            FontInsert { name: format!("{} {index}", face.post_script_name), data, families: families.to_vec() };
         Some((face.id, insert))
     }
 

@@ -307,9 +307,9 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
         });
         ui.add_space(8.0);
         let os = ui.ctx().os();
-        let commands = Command::ALL.iter().map(|command| {
-            (command.label(state.lang), command.keys(os), Some(command.tooltip(state.lang)))
-        });
+        let commands = Command::ALL
+            .iter()
+            .map(|command| (command.label(state.lang), command.keys(os), Some(command.tooltip(state.lang))));
         let rows: Vec<_> = commands.chain(other_keys(state).map(|(name, keys)| (name, keys, None))).collect();
         let half = rows.len().div_ceil(2);
         let room = ui.ctx().content_rect().height() - 150.0;

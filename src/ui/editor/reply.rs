@@ -160,7 +160,8 @@ fn rects(piece: &Placed<'_>, source: &Range<usize>) -> Vec<Rect> {
         }
         let bytes = range.start + start - at..range.start + end - at;
         let text = piece.galley.text().get(bytes.clone()).unwrap_or_default();
-        let trimmed = bytes.start + (text.len() - text.trim_start().len())..bytes.end - (text.len() - text.trim_end().len());
+        let trimmed =
+            bytes.start + (text.len() - text.trim_start().len())..bytes.end - (text.len() - text.trim_end().len());
         let bytes = if trimmed.is_empty() { bytes } else { trimmed };
         rects.extend(span(&piece.galley, &bytes).into_iter().map(|rect| rect.translate(piece.at.to_vec2())));
     }

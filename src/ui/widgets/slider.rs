@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use egui::{
-    Align, Align2, Color32, DragValue, EventFilter, Key, Layout, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo, accesskit,
-    pos2, vec2,
+    Align, Align2, Color32, DragValue, EventFilter, Key, Layout, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo,
+    accesskit, pos2, vec2,
 };
 
 use super::line;

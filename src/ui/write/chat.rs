@@ -153,8 +153,7 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
                 let State { write, library, lang, .. } = state;
                 let view = write.chat.replies.entry(id).or_default();
                 let reply = Reply { chat: library.chat(), message: id };
-                if let Some((token, choice)) =
-                    reply_ui(ui, view, &mut write.chat.words, &reply, *lang, (shown, &told))
+                if let Some((token, choice)) = reply_ui(ui, view, &mut write.chat.words, &reply, *lang, (shown, &told))
                 {
                     state.ask(Action::BranchReply(token, choice));
                 }

@@ -263,7 +263,8 @@ fn advanced_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut Inspec
         let mut allowed = sampler.dry_allowed_length as i32;
         whole(ui, &row(text(Key::DryLength), text(Key::DryLengthTip), 0.0..=20.0, 1.0, 2.0), &mut allowed);
         sampler.dry_allowed_length = allowed.unsigned_abs();
-        let window = row(text(Key::DryWindow), text(Key::DryWindowTip), -1.0..=2048.0, 1.0, usual.dry_penalty_last_n as f32);
+        let window =
+            row(text(Key::DryWindow), text(Key::DryWindowTip), -1.0..=2048.0, 1.0, usual.dry_penalty_last_n as f32);
         whole(ui, &window, &mut sampler.dry_penalty_last_n);
         ui.add_space(4.0);
         lines_ui(ui, lang, view, (Key::DryBreakers, Key::DryBreakersTip), &mut sampler.dry_sequence_breakers);

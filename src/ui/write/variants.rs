@@ -22,7 +22,9 @@ pub fn variants_ui(ui: &mut Ui, state: &mut State) {
         ui.spacing_mut().item_spacing.y = 8.0;
         let width = ui.available_width();
         for (i, variant) in variants.iter().enumerate() {
-            if card_ui(ui, state, variant, Key::VariantNumber, i, width).on_hover_text(state.t(Key::VariantTip)).clicked()
+            if card_ui(ui, state, variant, Key::VariantNumber, i, width)
+                .on_hover_text(state.t(Key::VariantTip))
+                .clicked()
             {
                 state.library.document_mut().select_variant(variant.node);
                 state.write.notebook.editor.reveal_caret();
@@ -36,7 +38,9 @@ pub fn variants_ui(ui: &mut Ui, state: &mut State) {
         widgets::fold(ui, &mut open, &name).on_hover_text(state.t(Key::EarlierTip));
         state.write.inspector.earlier_open = open;
         for (i, version) in earlier.iter().enumerate().filter(|_| open) {
-            if card_ui(ui, state, version, Key::EarlierNumber, i, width).on_hover_text(state.t(Key::EarlierTip)).clicked()
+            if card_ui(ui, state, version, Key::EarlierNumber, i, width)
+                .on_hover_text(state.t(Key::EarlierTip))
+                .clicked()
             {
                 state.library.document_mut().select_elsewhere(version.node);
                 state.write.notebook.editor.reveal_caret();
