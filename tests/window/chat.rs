@@ -36,6 +36,8 @@ fn asked_in_chat(fake: &Fake, folder: &std::path::Path) -> Harness<'static, App>
     let mut harness = window(&EN_DARK, fake, folder);
     harness.get_by_role_and_label(Role::RadioButton, "Chat").click();
     settle(&mut harness);
+    harness.get_by_label("Message").click();
+    settle(&mut harness);
     harness.get_by_label("Message").type_text("What is the tide?");
     settle(&mut harness);
     press(&mut harness, "Send");

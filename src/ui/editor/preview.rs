@@ -485,9 +485,9 @@ mod tests {
         let ctx = egui::Context::default();
         let mut view = PreviewView { of: Some(("id".to_owned(), 1, true)), ..PreviewView::default() };
         let mut shown = Vec::new();
-        for frame in 0..32 {
+        for frame in 0..32_u32 {
             let time = Some(10.0 + f64::from(frame) / 16.0);
-            let revision = 2 + u64::from(frame.unsigned_abs());
+            let revision = 2 + u64::from(frame);
             let mut output = ctx.run_ui(egui::RawInput { time, ..Default::default() }, |ui| {
                 let due = view.due(ui, "id", revision);
                 view.of = Some(("id".to_owned(), due, true));

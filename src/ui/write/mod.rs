@@ -93,6 +93,7 @@ pub fn controls_ui(ui: &mut Ui, state: &mut State) {
     let tips = [Key::NotebookTip, Key::ChatTip].map(|tip| format!("{}  ({keys})", state.t(tip)));
     if widgets::segmented_with_tips(ui, size, &mut chatting, &choices, &tips) {
         set_chatting(state, chatting);
+        focus_work(state);
     }
     ui.add_space(8.0);
     let (can_undo, can_redo) = (state.library.document().can_undo(), state.library.document().can_redo());
