@@ -7,7 +7,7 @@ use crate::{
     Lang,
     document::Chat,
     engine::{FileFilter, UiCommand},
-    ui::{Key, models::short_name, t, toasts::Kind},
+    ui::{Key, models::short_name_of, t, toasts::Kind},
 };
 
 impl App {
@@ -47,7 +47,7 @@ fn conversation(chat: &Chat, lang: Lang) -> String {
         text.push_str(&format!("> {}: {quoted}\n\n", t(lang, Key::SystemPrompt)));
     }
     for view in chat.path().into_iter().filter_map(|id| chat.view(id)) {
-        let model = view.generation.and_then(|id| chat.generation(id)).map(|made| short_name(&made.made.model.name));
+        let model = view.generation.and_then(|id| chat.generation(id)).map(|made| short_name_of(&made.made.model.name));
         let who = model.unwrap_or_else(|| t(lang, Key::You).to_owned());
         text.push_str(&format!("**{who}**\n\n{}\n\n", view.text.trim()));
     }

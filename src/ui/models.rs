@@ -31,6 +31,11 @@ pub fn short_name(name: &str) -> String {
     name.split(['-', '_']).map(spelled).collect::<Vec<_>>().join(" ")
 }
 
+/// The same of what a recipe calls a model, which may be the path of its file.
+pub fn short_name_of(made_by: &str) -> String {
+    short_name(made_by.rsplit(['/', '\\']).next().unwrap_or(made_by))
+}
+
 /// A word of a name as its makers spell it: `smollm2` is SmolLM2, `135m` is 135M.
 fn spelled(word: &str) -> String {
     const NAMES: [(&str, &str); 6] = [
@@ -233,5 +238,6 @@ mod tests {
         ] {
             assert_eq!(short_name(name), want);
         }
+        assert_eq!(short_name_of("/home/me/qwen2.5-0.5b-q4_k_m.gguf"), "Qwen2.5 0.5B");
     }
 }

@@ -313,7 +313,8 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
         let rows: Vec<_> = commands.chain(other_keys(state).map(|(name, keys)| (name, keys, None))).collect();
         let half = rows.len().div_ceil(2);
         let room = ui.ctx().content_rect().height() - 150.0;
-        egui::ScrollArea::vertical().max_height(room).show(ui, |ui| {
+        let height = room.min(half as f32 * theme::ROW_HEIGHT);
+        egui::ScrollArea::vertical().max_height(room).min_scrolled_height(height).show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 40.0;
             ui.columns(2, |columns| {
                 for (column, rows) in columns.iter_mut().zip(rows.chunks(half)) {

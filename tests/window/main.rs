@@ -66,7 +66,7 @@ fn window(look: &Look, fake: &Fake, folder: &std::path::Path) -> Harness<'static
     };
     let mut harness = Harness::builder()
         .with_size(look.size)
-        .with_options(SnapshotOptions::new().threshold(1.0).max_failed_pixels(400))
+        .with_options(SnapshotOptions::new().threshold(1.0).max_failed_pixels(40))
         .with_accessibility_check(true)
         .build_eframe(|cc| App::new(&cc.egui_ctx, setup));
     harness.run_steps(6);

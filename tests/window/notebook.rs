@@ -36,6 +36,7 @@ fn keys_do_nothing_to_what_is_not_shown() {
         assert!(harness.query_by_role(Role::Alert).is_none(), "{place}: nothing was begun");
     }
     tab(&harness, "Write");
+    settle(&mut harness);
     harness.get_by_role_and_label(Role::RadioButton, "Notebook").click();
     settle(&mut harness);
     nobody(&mut harness);
@@ -221,12 +222,13 @@ fn the_character_of_the_next_text_can_be_set_and_kept() {
 fn a_new_document_stands_beside_the_old_ones() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let fake = Fake::default();
-    fake.script(|script| script.library = library());
     let mut harness = window(&EN_DARK, &fake, folder.path());
+    harness.event(egui::Event::Text("The lighthouse".to_owned()));
+    settle(&mut harness);
     press(&mut harness, "New document");
     harness.event(egui::Event::Text("Fresh".to_owned()));
     settle(&mut harness);
-    assert_eq!(harness.query_all_by_role(Role::ListItem).count(), 4);
+    assert_eq!(harness.query_all_by_role(Role::ListItem).count(), 2);
     assert_eq!(harness.state().state().library.document().text(), "Fresh");
     harness.get_by_role_and_label(Role::ListItem, "The lighthouse").click();
     settle(&mut harness);

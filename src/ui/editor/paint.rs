@@ -115,7 +115,8 @@ fn read_from(
     painter.hline(place.left..=right, y, egui::Stroke::new(1.0, palette.second));
     let words = t(style.lang, Word::ReadFromHere);
     let galley = painter.layout_no_wrap(words.to_owned(), theme::tiny(), palette.muted);
-    let chip = egui::Align2::RIGHT_CENTER.anchor_size(pos2(right, y), galley.size() + vec2(12.0, 2.0));
+    // Over what is not read rather than over what is.
+    let chip = egui::Align2::RIGHT_BOTTOM.anchor_size(pos2(right + 16.0, y), galley.size() + vec2(12.0, 2.0));
     painter.rect(chip, 8, palette.background, egui::Stroke::new(1.0, palette.second), egui::StrokeKind::Inside);
     painter.galley(chip.center() - galley.size() / 2.0, galley, palette.muted);
     let response = ui.interact(chip, place.id.with("read from"), egui::Sense::hover());

@@ -219,7 +219,7 @@ fn ended_ui(ui: &mut Ui, state: &mut State, id: GenerationId) {
 fn speaker(state: &State, view: &MessageView<'_>) -> String {
     let generation = view.generation.and_then(|id| state.library.chat().generation(id));
     match generation {
-        Some(generation) => crate::ui::models::short_name(&generation.made.model.name),
+        Some(generation) => crate::ui::models::short_name_of(&generation.made.model.name),
         None => state.t(Key::You).to_owned(),
     }
 }
