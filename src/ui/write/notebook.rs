@@ -80,7 +80,8 @@ fn read_from(state: &mut State) -> Option<usize> {
 /// Whether the editor stands there, rather than what can stand in its place.
 pub fn shows_editor(state: &State) -> bool {
     let view = &state.write.notebook;
-    !view.preview && !(view.compare && state.library.document().variants().len() > 1)
+    let compares = view.compare && state.library.document().variants().len() > 1;
+    !view.preview && !compares
 }
 
 /// Everything between the list and the inspector.
