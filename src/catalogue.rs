@@ -32,6 +32,8 @@ pub struct Model {
     pub parameters: u64,
     /// SPDX identifier; empty when the file declares none.
     pub licence: String,
+    /// The licence in full, of a model that came with the studio.
+    pub licence_text: String,
     /// Size of the file.
     pub size_bytes: u64,
     /// Memory needed to run it with the default context.
@@ -125,6 +127,7 @@ pub fn describe(path: &Path) -> Model {
         quantisation: String::new(),
         parameters: 0,
         licence: String::new(),
+        licence_text: String::new(),
         size_bytes,
         memory_bytes: 0,
         source: String::new(),
@@ -235,6 +238,7 @@ fn read_card(path: &Path) -> Option<Model> {
             };
             model.name = card.name;
             model.licence = card.licence;
+            model.licence_text = crate::files::read_text(&folder.join("LICENSE"), 1 << 20).unwrap_or_default();
             model.source = card.source;
             model.bundled = true;
             Some(model)

@@ -19,10 +19,14 @@ use crate::{
 impl App {
     /// The keys of the window. Undo and redo belong to a field while one is typed into.
     pub(super) fn take_keys(&mut self, ctx: &Context) {
+        write::close_hidden(&mut self.state);
         let modal = self.state.sheet_open;
         let in_editor = write::editor_has_focus(&self.state, ctx);
         let typing = ctx.memory(|memory| memory.focused()).is_some() && !in_editor;
-        let popup = egui::Popup::is_any_open(ctx) || self.state.write.notebook.editor.shows_alternatives();
+        let menu = egui::Popup::is_any_open(ctx);
+        // Escape closes the words over the text first, if it reaches them.
+        let words = &self.state.write;
+        let popup = menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
         let idle = self.shown_jobs.is_empty();
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {
@@ -31,10 +35,12 @@ impl App {
         let wanted = |command: Command| match command {
             // Escape with nothing to stop belongs to what has the keyboard.
             Command::Stop => !idle && !modal && !popup,
-            Command::Generate => !modal && !popup,
+            Command::Generate => !modal && !menu,
             _ if modal => matches!(command, Command::Shortcuts | Command::Quit),
             command => is_for_window(command) || !typing,
         };
+        let state = &self.state;
+        let wanted = |command: Command| state.applies(command) && wanted(command);
         for command in Command::pressed(ctx, wanted) {
             self.run_command(ctx, command);
         }
@@ -64,6 +70,8 @@ impl App {
             Action::BranchReply(token, choice) => self.branch_reply(&token, choice),
             Action::TryExample(text) => self.try_example(&text),
             Action::Task(task) => self.run_task(&task),
+            Action::EditTasks => self.edit_tasks(),
+            Action::ReadTasks => self.read_tasks(),
             Action::SendMessage => self.send_message(),
             Action::EditMessage(id, text) => self.edit_message(id, &text),
             Action::AnswerAgain(id) => self.answer_again(id),
@@ -74,10 +82,15 @@ impl App {
 
     /// The one place where commands are executed.
     fn run_command(&mut self, ctx: &Context, command: Command) {
+        if !self.state.applies(command) {
+            return;
+        }
         let state = &mut self.state;
         match command {
-            Command::Generate if state.page == Page::Write => self.generate(),
-            Command::Generate => {}
+            Command::Generate => {
+                state.write.notebook.editor.close_alternatives();
+                self.generate();
+            }
             Command::Stop => self.stop(),
             Command::Regenerate => self.regenerate(),
             Command::NextVariant => write::step_variant(state, 1),
@@ -104,6 +117,13 @@ impl App {
             Command::SaveFileAs => self.save(true),
             Command::Find => write::open_find(state),
             Command::Preview => state.write.notebook.preview = !state.write.notebook.preview,
+            Command::Compare => write::toggle_compare(state),
+            Command::Tasks => write::go_to_tasks(state),
+            Command::NewSeed => self.new_seed(),
+            Command::SwitchMode => {
+                write::set_chatting(state, !state.preferences.chatting);
+                write::focus_work(&mut self.state);
+            }
             Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
             Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
             Command::GoWrite => state.page = Page::Write,
@@ -128,7 +148,7 @@ impl App {
     /// Saves the shown document as a file, where it was saved before, or where the user says.
     fn save(&mut self, elsewhere: bool) {
         if self.state.preferences.chatting {
-            return;
+            return self.save_chat(elsewhere);
         }
         let id = self.state.library.document().id().to_owned();
         let preferences = &self.state.preferences;
@@ -208,7 +228,7 @@ impl App {
 }
 
 /// A file's name from a title: what no system allows in names goes.
-fn file_name(title: &str) -> String {
+pub(super) fn file_name(title: &str) -> String {
     let kept: String = title.chars().filter(|c| !c.is_control() && !"/\\:*?\"<>|".contains(*c)).take(60).collect();
     let kept = kept.trim().trim_matches('.').trim();
     format!("{}.md", if kept.is_empty() { "atelier" } else { kept })

@@ -168,6 +168,8 @@ impl App {
                 let id = id.clone();
                 self.not_kept(&id);
             }
+            (Purpose::CopyTasks { path }, Outcome::Finished) => self.tasks_are_at(path),
+            (Purpose::SaveChat { chat, path }, Outcome::Finished) => self.chat_saved(chat, path.clone()),
             (Purpose::ListModels, Outcome::Failed(_)) if self.state.models.is_none() => {
                 self.state.models = Some(Vec::new());
                 self.state.write.waits_for_model = false;
@@ -254,6 +256,7 @@ impl App {
         let (Some(purpose), Some(path)) = (self.jobs.get(&job).cloned(), path) else { return };
         match purpose {
             Purpose::PickModel => self.open_model(path),
+            Purpose::PickChat { chat } => self.save_chat_as(&chat, path),
             Purpose::PickText => {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }

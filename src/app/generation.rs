@@ -51,6 +51,7 @@ impl App {
             max_tokens: writing.length,
             stop: writing.stop.clone(),
             banned: writing.banned.clone(),
+            ignore_eos: writing.ignore_eos,
             context_tokens: preferences.context_tokens,
             alternatives: ALTERNATIVES,
             ..TextRequest::default()

@@ -6,12 +6,14 @@
 //! ```
 
 mod actions;
+mod conversations;
 mod events;
 mod fallback_fonts;
 mod generation;
 mod library;
 mod link;
 mod open;
+mod own_tasks;
 mod settings;
 mod tasks;
 #[cfg(test)]
@@ -61,6 +63,9 @@ enum Purpose {
     KeepSettings,
     RemoveDocument,
     ReadLibrary,
+    CopyTasks { path: PathBuf },
+    PickChat { chat: String },
+    SaveChat { chat: String, path: PathBuf },
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -135,6 +140,7 @@ impl App {
         let lang = preferences.language.resolve(setup.system_lang);
         let mut state = State::new(lang, preferences.clone(), now_ms);
         let folder = setup.places.settings.as_deref().and_then(Path::parent);
+        state.tasks_path = folder.map(|folder| folder.join("tasks.toml"));
         let (tasks, wrong) = tasks::load(folder);
         state.tasks = tasks.as_ref().map(tasks::items).unwrap_or_default();
         if let Some(why) = wrong {
@@ -143,10 +149,12 @@ impl App {
         if let Some(why) = damaged {
             state.toasts.error(why);
         }
+        // Another folder holds from the next start on: what is shown now belongs to this one.
+        let library = preferences.library.clone().or(setup.places.library);
         let mut app = Self {
             state,
             link: Some(setup.link),
-            places: setup.places,
+            places: Places { library, ..setup.places },
             system_lang: setup.system_lang,
             clock: setup.clock,
             memory: setup.memory,
@@ -185,7 +193,7 @@ impl App {
     }
 
     fn library_folder(&self) -> Option<PathBuf> {
-        self.state.preferences.library.clone().or_else(|| self.places.library.clone())
+        self.places.library.clone()
     }
 
     /// Sends a command under a new job; says so when the engine takes no more.

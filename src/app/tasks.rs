@@ -9,7 +9,10 @@ use crate::{
         Prompt,
         tasks::{Choice, Material, Need, Picked, Place, Task, Tasks},
     },
-    ui::state::{Needs, TaskAction, TaskItem},
+    ui::{
+        Key,
+        state::{Needs, TaskAction, TaskItem},
+    },
 };
 
 /// More than any file of tasks has.
@@ -94,6 +97,9 @@ impl App {
             Some(Err(why)) => return self.state.toasts.error(why),
             None => return,
         };
+        if task.place() == Place::Instead && !self.fits_anew(&text, &mut request.max_tokens) {
+            return self.state.toasts.error(super::told(Key::TooLongForTask, &[]));
+        }
         let fresh = self.request(Prompt::Raw(String::new()));
         request.seed = fresh.seed;
         request.banned = fresh.banned;

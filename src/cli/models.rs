@@ -78,6 +78,7 @@ mod tests {
             quantisation: "Q4_1".to_owned(),
             parameters: 1,
             licence: "MIT".to_owned(),
+            licence_text: String::new(),
             size_bytes,
             memory_bytes: 1,
             source: "here".to_owned(),

@@ -1,6 +1,6 @@
 //! Other ways a generation could have gone: at a token, as a whole, and those that were taken already.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use crate::{
     generate::{TextRequest, TextToken},
@@ -52,6 +52,8 @@ pub struct Variant {
 
 /// Characters of a variant's preview.
 const PREVIEW_CHARS: usize = 120;
+/// Ways back from [`Document::select_elsewhere`] that are remembered.
+const MOST_JUMPS: usize = 64;
 
 impl Document {
     /// The generated token that a byte of the shown text belongs to.
@@ -148,6 +150,56 @@ impl Document {
             Some(Variant { node, generation: id, preview: preview(generation.text()), is_current, is_streaming })
         };
         found.into_iter().filter_map(variant).collect()
+    }
+
+    /// Generations that neither [`Document::variants`] nor redo reaches from here: those of ways left by going back
+    /// and writing something else, newest first. Each is the first generation of its way; the next ones are found
+    /// from there.
+    pub fn elsewhere(&self) -> Vec<Variant> {
+        let current = self.history.current;
+        let path: HashSet<NodeId> = self.history.path_up(current).collect();
+        let listed: HashSet<NodeId> = self.variants().into_iter().map(|variant| variant.node).collect();
+        let ahead = |id: &NodeId| self.history.get(*id)?.last;
+        let redone: HashSet<NodeId> = std::iter::successors(ahead(&current), ahead).collect();
+        let mut waiting: Vec<NodeId> = path.iter().copied().collect();
+        let mut found = Vec::new();
+        while let Some(node) = waiting.pop().and_then(|id| self.history.get(id)) {
+            for id in node.children.iter().copied().filter(|id| !path.contains(id) && !listed.contains(id)) {
+                match self.history.get(id).map(|node| node.kind) {
+                    Some(Kind::Generation(generation)) if !redone.contains(&id) => found.push((id, generation)),
+                    Some(_) => waiting.push(id),
+                    None => {}
+                }
+            }
+        }
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        let variant = |(node, id): (NodeId, GenerationId)| {
+            let generation = self.generations.get(id)?;
+            let is_streaming = generation.is_streaming();
+            Some(Variant { node, generation: id, preview: preview(generation.text()), is_current: false, is_streaming })
+        };
+        found.into_iter().filter_map(variant).collect()
+    }
+
+    /// Shows the text as it stood in one of [`Document::elsewhere`]; undoing that comes back here.
+    pub fn select_elsewhere(&mut self, node: NodeId) -> bool {
+        let from = self.history.current;
+        self.leave_variant();
+        let resume = self.history.get(node).and_then(|node| node.resume).filter(|id| self.history.get(*id).is_some());
+        let moved = self.select_node(resume.unwrap_or(node));
+        if moved && self.history.current != from {
+            self.jumps.push((from, self.history.current));
+            if self.jumps.len() > MOST_JUMPS {
+                self.jumps.remove(0);
+            }
+        }
+        moved
+    }
+
+    /// Takes back a [`Document::select_elsewhere`] that nothing was done after.
+    pub(super) fn jump_back(&mut self) -> bool {
+        let current = self.history.current;
+        self.jumps.pop_if(|(_, to)| *to == current).is_some_and(|(from, _)| self.select_node(from))
     }
 
     /// Shows another of the [`Document::variants`], with what was written after it when it was last shown.

@@ -242,6 +242,12 @@ impl Chat {
         Some(TokenRef { generation, index, range: made.token_range(index)? })
     }
 
+    /// The token with this index of an answer.
+    pub fn token_of(&self, generation: GenerationId, index: usize) -> Option<TokenRef> {
+        let range = self.generations.get(generation)?.token_range(index)?;
+        Some(TokenRef { generation, index, range })
+    }
+
     /// A token with its probability and the likeliest others.
     pub fn token(&self, token: &TokenRef) -> Option<TextToken> {
         self.generations.token(token.generation, token.index)

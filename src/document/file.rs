@@ -213,6 +213,7 @@ impl Document {
             revision: 0,
             changes: std::collections::VecDeque::new(),
             streams: Vec::new(),
+            jumps: Vec::new(),
         };
         document.set_selection(Selection { anchor: file.selection.0, head: file.selection.1 });
         Some(document)

@@ -92,6 +92,8 @@ pub struct Document {
     changes: VecDeque<Change>,
     /// Generations that still stream.
     streams: Vec<stream::Stream>,
+    /// From where to where the history was left for another way of it, so that undo comes back.
+    jumps: Vec<(NodeId, NodeId)>,
 }
 
 impl Document {
@@ -116,6 +118,7 @@ impl Document {
             revision: 0,
             changes: VecDeque::new(),
             streams: Vec::new(),
+            jumps: Vec::new(),
         }
     }
 

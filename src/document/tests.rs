@@ -280,6 +280,30 @@ fn tints_last_until_a_person_edits() {
 }
 
 #[test]
+fn what_was_generated_before_another_way_was_taken_can_be_found_again() {
+    let mut document = Document::new(0);
+    document.edit(0..0, "A", 0);
+    document.seal();
+    let first = generate(&mut document, 1..1, &[" one"]);
+    assert!(document.elsewhere().is_empty(), "the variants show it");
+    assert!(document.undo());
+    assert!(document.elsewhere().is_empty(), "they still do");
+    assert!(document.undo());
+    assert!(document.elsewhere().is_empty(), "redo reaches it");
+    document.edit(0..0, "B", 9000);
+    assert!(document.variants().is_empty());
+    let lost = document.elsewhere();
+    assert_eq!(lost.iter().map(|found| found.generation).collect::<Vec<_>>(), [first]);
+    assert!(document.select_elsewhere(lost[0].node));
+    assert_eq!(document.text(), "A one");
+    check(&document);
+    assert!(document.undo());
+    assert_eq!(document.text(), "B", "undo comes back");
+    assert!(document.undo() && document.text().is_empty());
+    check(&document);
+}
+
+#[test]
 fn regenerating_makes_variants_that_can_be_chosen() {
     let mut document = Document::from_text("Once ", 0);
     generate(&mut document, 5..5, &["upon", " a"]);

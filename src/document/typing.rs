@@ -102,6 +102,9 @@ impl Document {
 
     /// Steps back; `false` at the beginning.
     pub fn undo(&mut self) -> bool {
+        if self.jump_back() {
+            return true;
+        }
         let moved = self.step_up();
         self.settle(moved)
     }

@@ -115,7 +115,7 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
     let dialog = rfd::AsyncFileDialog::new();
     match filter {
         FileFilter::TextModel => dialog.add_filter("GGUF", &["gguf", "GGUF"]),
-        FileFilter::Text => dialog.add_filter("Markdown, text", &["md", "txt", "markdown"]),
+        FileFilter::Text => dialog.add_filter("Markdown, TXT", &["md", "txt", "markdown"]),
     }
 }
 

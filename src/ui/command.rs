@@ -38,6 +38,14 @@ pub enum Command {
     Find,
     /// Lay the Markdown out.
     Preview,
+    /// The versions side by side.
+    Compare,
+    /// To the first of the tasks.
+    Tasks,
+    /// Another seed.
+    NewSeed,
+    /// From the notebook to the conversation, and back.
+    SwitchMode,
     /// Show or hide the documents.
     ToggleDocuments,
     /// Show or hide the inspector.
@@ -62,7 +70,52 @@ pub enum Command {
     Quit,
 }
 
+/// Where a command means something: it does nothing to what is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On every page.
+    Anywhere,
+    /// On the Write page.
+    Write,
+    /// On the Write page, with the notebook shown.
+    Notebook,
+}
+
 impl Command {
+    /// Where it means something.
+    pub fn place(self) -> Place {
+        match self {
+            Self::NextVariant
+            | Self::PreviousVariant
+            | Self::Undo
+            | Self::Redo
+            | Self::Find
+            | Self::Preview
+            | Self::Compare
+            | Self::Tasks => Place::Notebook,
+            Self::Generate
+            | Self::Regenerate
+            | Self::SaveFile
+            | Self::SaveFileAs
+            | Self::NewSeed
+            | Self::SwitchMode
+            | Self::ToggleDocuments
+            | Self::ToggleInspector => Place::Write,
+            Self::Stop
+            | Self::NewDocument
+            | Self::OpenFile
+            | Self::OpenModel
+            | Self::GoWrite
+            | Self::GoModels
+            | Self::GoSettings
+            | Self::Shortcuts
+            | Self::ZoomIn
+            | Self::ZoomOut
+            | Self::ZoomReset
+            | Self::Quit => Place::Anywhere,
+        }
+    }
+
     /// Every command, as the sheet of shortcuts lists them.
     pub const ALL: &[Self] = &[
         Self::Generate,
@@ -70,6 +123,10 @@ impl Command {
         Self::Regenerate,
         Self::NextVariant,
         Self::PreviousVariant,
+        Self::Compare,
+        Self::Tasks,
+        Self::NewSeed,
+        Self::SwitchMode,
         Self::Undo,
         Self::Redo,
         Self::Find,
@@ -107,6 +164,10 @@ impl Command {
             Self::SaveFileAs => (Key::SaveFileAs, Key::SaveFileAsTip),
             Self::Find => (Key::Find, Key::FindTip),
             Self::Preview => (Key::Preview, Key::PreviewTip),
+            Self::Compare => (Key::Compare, Key::CompareTip),
+            Self::Tasks => (Key::Tasks, Key::TasksKeyTip),
+            Self::NewSeed => (Key::NewSeed, Key::NewSeedTip),
+            Self::SwitchMode => (Key::SwitchMode, Key::SwitchModeTip),
             Self::ToggleDocuments => (Key::ToggleDocuments, Key::ToggleDocumentsTip),
             Self::ToggleInspector => (Key::ToggleInspector, Key::ToggleInspectorTip),
             Self::OpenModel => (Key::OpenModel, Key::OpenModelTip),
@@ -147,6 +208,10 @@ impl Command {
             Self::SaveFileAs => Icon::SaveAs,
             Self::Find => Icon::Search,
             Self::Preview => Icon::Preview,
+            Self::Compare => Icon::Compare,
+            Self::Tasks => Icon::Sparkles,
+            Self::NewSeed => Icon::Dice,
+            Self::SwitchMode => Icon::Chat,
             Self::ToggleDocuments => Icon::PanelLeft,
             Self::ToggleInspector => Icon::PanelRight,
             Self::GoWrite => Icon::Write,
@@ -178,6 +243,10 @@ impl Command {
             Self::SaveFileAs => &[(CTRL_SHIFT, KeyName::S)],
             Self::Find => &[(CTRL, KeyName::F)],
             Self::Preview => &[(CTRL_SHIFT, KeyName::P)],
+            Self::Compare => &[(CTRL, KeyName::D)],
+            Self::Tasks => &[(CTRL, KeyName::T)],
+            Self::NewSeed => &[(CTRL_SHIFT, KeyName::R)],
+            Self::SwitchMode => &[(CTRL, KeyName::M)],
             Self::ToggleDocuments => &[(CTRL, KeyName::Backslash)],
             Self::ToggleInspector => &[(CTRL_SHIFT, KeyName::I)],
             Self::OpenModel => &[(CTRL_SHIFT, KeyName::O)],

@@ -31,6 +31,11 @@ pub fn short_name(name: &str) -> String {
     name.split(['-', '_']).map(spelled).collect::<Vec<_>>().join(" ")
 }
 
+/// The same of what a recipe calls a model, which may be the path of its file.
+pub fn short_name_of(made_by: &str) -> String {
+    short_name(made_by.rsplit(['/', '\\']).next().unwrap_or(made_by))
+}
+
 /// A word of a name as its makers spell it: `smollm2` is SmolLM2, `135m` is 135M.
 fn spelled(word: &str) -> String {
     const NAMES: [(&str, &str); 6] = [
@@ -64,6 +69,9 @@ pub fn models_ui(ui: &mut Ui, state: &mut State) {
             head_ui(ui, state);
             for model in &models {
                 model_ui(ui, state, model);
+                licence_ui(ui, state, model);
+                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 1.0), Sense::empty());
+                ui.painter().hline(rect.x_range(), rect.center().y, theme::hairline(ui));
             }
             ui.add_space(20.0);
             widgets::note(ui, state.t(Key::ModelsHint));
@@ -131,7 +139,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, model: &Model) {
         widgets::line(ui.painter(), at, Align2::RIGHT_CENTER, &size, theme::number(), palette.text, NUMBER_WIDTH);
     }
     let height = bottom + 14.0;
-    let (rect, response) = ui.allocate_exact_size(vec2(right - left, 12.0 + height), Sense::hover());
+    let (_, response) = ui.allocate_exact_size(vec2(right - left, 12.0 + height), Sense::hover());
     response.widget_info(|| {
         let told = [name.as_str(), &facts(state, model), why.as_deref().unwrap_or_default()].join(". ");
         WidgetInfo::labeled(Role::ListItem, true, told)
@@ -141,7 +149,30 @@ fn model_ui(ui: &mut Ui, state: &mut State, model: &Model) {
         egui::UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Center)).id_salt(&model.path),
     );
     actions_ui(&mut actions, state, model, in_use);
-    ui.painter().hline(rect.x_range(), rect.bottom(), theme::hairline(ui));
+}
+
+/// The licence in full, folded until it is wanted.
+fn licence_ui(ui: &mut Ui, state: &State, model: &Model) {
+    if model.licence_text.is_empty() {
+        return;
+    }
+    ui.horizontal_top(|ui| {
+        ui.add_space(42.0);
+        ui.vertical(|ui| {
+            let id = ui.make_persistent_id(("licence", &model.path));
+            let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(false);
+            if widgets::fold(ui, &mut open, &fill(state.lang, Key::LicenceOf, &[&short_name(&model.name)])).clicked() {
+                ui.data_mut(|data| data.insert_temp(id, open));
+            }
+            if open {
+                let color = theme::palette(ui).muted;
+                let text = egui::RichText::new(&model.licence_text).font(theme::key()).color(color);
+                ui.add(egui::Label::new(text).wrap().selectable(true));
+                ui.add_space(8.0);
+            }
+        });
+    });
+    ui.add_space(6.0);
 }
 
 fn actions_ui(ui: &mut Ui, state: &mut State, model: &Model, in_use: bool) {
@@ -207,5 +238,6 @@ mod tests {
         ] {
             assert_eq!(short_name(name), want);
         }
+        assert_eq!(short_name_of("/home/me/qwen2.5-0.5b-q4_k_m.gguf"), "Qwen2.5 0.5B");
     }
 }

@@ -167,6 +167,8 @@ pub struct Writing {
     pub stop: Vec<String>,
     /// What must not appear.
     pub banned: Vec<String>,
+    /// Go on where the model would end.
+    pub ignore_eos: bool,
 }
 
 impl Default for Writing {
@@ -178,6 +180,7 @@ impl Default for Writing {
             keep_seed: false,
             stop: Vec::new(),
             banned: Vec::new(),
+            ignore_eos: false,
         }
     }
 }

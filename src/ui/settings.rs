@@ -10,6 +10,7 @@ use super::{
     theme::{self, ThemeChoice},
     widgets,
 };
+use crate::Lang;
 
 const COLUMN: f32 = 640.0;
 const CONTROL: f32 = 300.0;
@@ -72,8 +73,8 @@ fn look_ui(ui: &mut Ui, state: &mut State) {
     row_ui(ui, text::t(lang, Key::Language), "", |ui| {
         let choices = [
             (LanguageChoice::Auto, text::t(lang, Key::Automatic)),
-            (LanguageChoice::English, "English"),
-            (LanguageChoice::Chinese, "简体中文"),
+            (LanguageChoice::English, text::own_name(Lang::En)),
+            (LanguageChoice::Chinese, text::own_name(Lang::Zh)),
         ];
         widgets::segmented(ui, vec2(CONTROL, theme::CONTROL_HEIGHT), &mut preferences.language, &choices)
     });
@@ -135,7 +136,7 @@ fn menu_of(ui: &mut Ui, name: &str, value: &mut usize, choices: &[usize], say: i
     );
 }
 
-fn documents_ui(ui: &mut Ui, state: &State) {
+fn documents_ui(ui: &mut Ui, state: &mut State) {
     widgets::section(ui, state.t(Key::ToggleDocuments));
     ui.add_space(4.0);
     ui.label(egui::RichText::new(state.t(Key::AutosaveFacts)).font(theme::body()));
@@ -150,6 +151,35 @@ fn documents_ui(ui: &mut Ui, state: &State) {
         }
         let text = egui::RichText::new(folder).font(theme::number()).color(theme::palette(ui).muted);
         ui.add(egui::Label::new(text).truncate().selectable(true));
+    });
+    folder_ui(ui, state);
+}
+
+/// Another folder for the library, typed; it holds from the next start on.
+fn folder_ui(ui: &mut Ui, state: &mut State) {
+    let lang = state.lang;
+    let id = egui::Id::unique("library folder");
+    let shown = state.preferences.library.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut typed = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| shown.clone());
+    row_ui(ui, text::t(lang, Key::LibraryFolder), text::t(lang, Key::LibraryFolderTip), |ui| {
+        let hint = text::t(lang, Key::Automatic);
+        let field = ui.scope(|ui| {
+            ui.set_width(CONTROL);
+            widgets::field(ui, id, &mut typed, text::t(lang, Key::LibraryFolder), hint)
+        });
+        if field.inner.changed() {
+            ui.data_mut(|data| data.insert_temp(id, typed.clone()));
+        }
+        if field.inner.lost_focus() {
+            let path = std::path::PathBuf::from(typed.trim());
+            if path.as_os_str().is_empty() {
+                state.preferences.library = None;
+            } else if path.is_absolute() {
+                state.preferences.library = Some(path);
+            }
+            // What is no whole path is not kept.
+            ui.data_mut(|data| data.remove_temp::<String>(id));
+        }
     });
 }
 

@@ -34,7 +34,7 @@ fn page_button(ui: &mut Ui, state: &mut State, page: Page, command: Command) {
     let chosen = state.page == page;
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
     if chosen || response.hovered() {
-        let fill = if chosen { palette.raised } else { palette.raised.gamma_multiply(0.5) };
+        let fill = if chosen { palette.raised } else { palette.half_raised() };
         ui.painter().rect_filled(rect, theme::CARD_RADIUS, fill);
     }
     let (icon, word) = match (chosen, response.hovered()) {
@@ -178,6 +178,9 @@ pub fn status_ui(ui: &mut Ui, state: &mut State) {
             let work = state.work;
             let words = what(state, work);
             small(ui, &words);
+            if let Some(why) = state.ended().filter(|_| work.is_none() && state.page == Page::Write) {
+                small(ui, state.t(why)).on_hover_text(state.t(Key::EndedTip));
+            }
             if let Some(work) = work {
                 working_ui(ui, state, work, &words);
             }
@@ -201,7 +204,7 @@ fn working_ui(ui: &mut Ui, state: &mut State, work: Work, words: &str) {
     widgets::progress(ui, width, words, fraction);
     if let Some(progress) = work.progress.filter(|progress| progress.per_second > 0.0) {
         let rate = match progress.unit {
-            Unit::Bytes => format!("{}/s", text::size(progress.per_second as u64)),
+            Unit::Bytes => fill(state.lang, Key::PerSecond, &[&text::size(progress.per_second as u64)]),
             Unit::PromptTokens | Unit::Tokens => {
                 let speed = format!("{:.*}", usize::from(progress.per_second < 10.0), progress.per_second);
                 fill(state.lang, Key::TokensPerSecond, &[&speed])
@@ -296,21 +299,31 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
         ui.horizontal(|ui| {
             ui.label(egui::RichText::new(state.t(Key::Shortcuts)).font(theme::title()));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if widgets::icon_button(ui, Icon::Close, state.t(Key::Close)).clicked() {
+                let close = widgets::icon_button(ui, Icon::Close, state.t(Key::Close));
+                if close.on_hover_text(state.t(Key::Close)).clicked() {
                     state.sheet_open = false;
                 }
             });
         });
         ui.add_space(8.0);
-        let half = Command::ALL.len().div_ceil(2);
-        ui.spacing_mut().item_spacing.x = 40.0;
-        ui.columns(2, |columns| {
-            for (column, commands) in columns.iter_mut().zip(Command::ALL.chunks(half)) {
-                column.spacing_mut().item_spacing.y = 0.0;
-                for command in commands {
-                    shortcut_row(column, state, *command);
+        let os = ui.ctx().os();
+        let commands = Command::ALL
+            .iter()
+            .map(|command| (command.label(state.lang), command.keys(os), Some(command.tooltip(state.lang))));
+        let rows: Vec<_> = commands.chain(other_keys(state).map(|(name, keys)| (name, keys, None))).collect();
+        let half = rows.len().div_ceil(2);
+        let room = ui.ctx().content_rect().height() - 150.0;
+        let height = room.min(half as f32 * theme::ROW_HEIGHT);
+        egui::ScrollArea::vertical().max_height(room).min_scrolled_height(height).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 40.0;
+            ui.columns(2, |columns| {
+                for (column, rows) in columns.iter_mut().zip(rows.chunks(half)) {
+                    column.spacing_mut().item_spacing.y = 0.0;
+                    for (name, keys, tip) in rows {
+                        shortcut_row(column, name, keys, *tip);
+                    }
                 }
-            }
+            });
         });
     });
     if shown.should_close() {
@@ -318,11 +331,23 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
-fn shortcut_row(ui: &mut Ui, state: &State, command: Command) {
+/// Keys that belong to what has the keyboard rather than to a command.
+fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
+    let keys = [
+        (Key::KeyBranch, "Alt ↓".to_owned()),
+        (Key::KeyBranchClick, format!("Ctrl {}", state.t(Key::Click))),
+        (Key::KeyFindNext, "F3".to_owned()),
+        (Key::KeyFindPrevious, "Shift F3".to_owned()),
+        (Key::KeySend, "Enter".to_owned()),
+        (Key::KeyNewLine, "Shift Enter".to_owned()),
+    ];
+    let lang = state.lang;
+    keys.into_iter().map(move |(name, keys)| (text::t(lang, name), keys))
+}
+
+fn shortcut_row(ui: &mut Ui, name: &str, keys: &str, tip: Option<&str>) {
     let palette = theme::palette(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
-    let name = command.label(state.lang);
-    let keys = command.keys(ui.ctx().os());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {keys}")));
     let middle = rect.center().y;
     widgets::line(
@@ -343,5 +368,7 @@ fn shortcut_row(ui: &mut Ui, state: &State, command: Command) {
         ui.painter().galley(cap.center() - galley.size() / 2.0, galley, palette.muted);
         right -= size.x + 4.0;
     }
-    response.on_hover_text(command.tooltip(state.lang));
+    if let Some(tip) = tip {
+        response.on_hover_text(tip);
+    }
 }

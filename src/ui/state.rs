@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Command,
+    command::Place,
     preferences::Preferences,
     text::{Key, t},
     toasts::Toasts,
@@ -13,7 +14,7 @@ use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
     engine::{JobKind, Progress, TextModelInfo},
-    generate::ContextReport,
+    generate::{ContextReport, StopReason},
 };
 
 /// A page of the window.
@@ -49,6 +50,10 @@ pub enum Action {
     TryExample(String),
     /// Do a task.
     Task(TaskAction),
+    /// Show where the tasks can be changed.
+    EditTasks,
+    /// Read the tasks again.
+    ReadTasks,
     /// Send what is typed below the conversation.
     SendMessage,
     /// Say a message in other words and have it answered.
@@ -118,6 +123,8 @@ pub struct State {
     pub models: Option<Vec<catalogue::Model>>,
     /// What can be done with a selection.
     pub tasks: Vec<TaskItem>,
+    /// Where the user's own tasks are, or would be.
+    pub tasks_path: Option<PathBuf>,
     /// What the engine does.
     pub work: Option<Work>,
     /// Memory of this process in bytes, where the system tells.
@@ -212,6 +219,19 @@ impl Library {
     }
 }
 
+/// Why a text ended, in words; without a reason it failed.
+pub fn why_ended(reason: Option<StopReason>) -> Key {
+    match reason {
+        Some(StopReason::EndOfText) => Key::EndedByModel,
+        Some(StopReason::StopString) => Key::EndedByStop,
+        Some(StopReason::MaxTokens) => Key::EndedByLength,
+        Some(StopReason::ContextFull) => Key::EndedByContext,
+        Some(StopReason::Banned) => Key::EndedByBan,
+        Some(StopReason::Cancelled) => Key::EndedByUser,
+        None => Key::EndedByFailure,
+    }
+}
+
 impl State {
     /// A window that has just opened.
     pub fn new(lang: Lang, preferences: Preferences, now_ms: u64) -> Self {
@@ -224,6 +244,7 @@ impl State {
             model: ModelState::default(),
             models: None,
             tasks: Vec::new(),
+            tasks_path: None,
             work: None,
             memory_bytes: None,
             toasts: Toasts::default(),
@@ -232,6 +253,20 @@ impl State {
             now_ms,
             asked: Vec::new(),
         }
+    }
+
+    /// Why the newest text of what is shown ended, while nothing was written since; `None` while it is being written.
+    pub fn ended(&self) -> Option<Key> {
+        let generation = if self.preferences.chatting {
+            let chat = self.library.chat();
+            let last = chat.path().last().and_then(|id| chat.view(*id)).and_then(|view| view.generation);
+            chat.generation(last?)?
+        } else {
+            let document = self.library.document();
+            let newest = document.variants().into_iter().find(|variant| variant.is_current)?;
+            document.generation(newest.generation).filter(|_| newest.node == document.current_node())?
+        };
+        (!generation.is_streaming()).then(|| why_ended(generation.stop_reason))
     }
 
     /// What `key` says.
@@ -247,6 +282,15 @@ impl State {
     /// Asks for a command.
     pub fn command(&mut self, command: Command) {
         self.asked.push(Action::Do(command));
+    }
+
+    /// Whether a command means something where the window is now.
+    pub fn applies(&self, command: Command) -> bool {
+        match command.place() {
+            Place::Anywhere => true,
+            Place::Write => self.page == Page::Write,
+            Place::Notebook => self.page == Page::Write && !self.preferences.chatting,
+        }
     }
 
     /// Whether text is being generated.

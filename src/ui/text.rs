@@ -35,6 +35,11 @@ pub fn fill(lang: Lang, key: Key, values: &[&str]) -> String {
     text
 }
 
+/// What a language calls itself, the same in both.
+pub fn own_name(lang: Lang) -> &'static str {
+    lang.pick("English", "简体中文")
+}
+
 /// A count with its thousands apart: `1,204`.
 pub fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -128,12 +133,29 @@ strings! {
     NextVariant: "Next variant", "下一个变体";
     PreviousVariant: "Previous variant", "上一个变体";
     VariantTip: "Go through the versions of the last generated part", "在上一段的各个版本间切换";
+    Tasks: "Tasks", "任务";
+    TasksKeyTip: "To what the model can do with the selection or the document", "转到可对选中内容或全文执行的任务";
+    NewSeedTip: "Another seed for the next text", "为下一次生成换一个种子";
+    SwitchMode: "Notebook or chat", "笔记或对话";
+    SwitchModeTip: "From the notebook to the conversations, and back", "在笔记与对话之间切换";
+    NotebookTip: "A text that the model goes on writing", "由模型接着写的文稿";
+    ChatTip: "Questions and answers", "与模型一问一答";
+    More: "More", "更多";
+    MoreTip: "What has no room beside it", "放不下的其他操作";
+    KeyBranch: "Other words at the cursor", "光标处的其他候选词";
+    KeyBranchClick: "Other words at a word", "某个词的其他候选词";
+    KeyFindNext: "Next match", "下一处匹配";
+    KeyFindPrevious: "Previous match", "上一处匹配";
+    KeySend: "Send the message", "发送消息";
+    KeyNewLine: "New line in the message", "消息内换行";
+    Click: "click", "点击";
     Quit: "Quit", "退出";
     QuitTip: "Everything is saved first", "退出前会自动保存";
 
     // The editor
     EditorName: "Document text", "文稿正文";
     BranchHint: "Click a word to branch from here", "点击一个词，从这里分叉";
+    TokenNumber: "Token {0}", "词元 {0}";
     BranchChoice: "Branch with {0}, {1}", "以“{0}”分叉，{1}";
     FindWhat: "Find in the document", "在文稿中查找";
     FindCount: "{0} of {1}", "{0} / {1}";
@@ -152,6 +174,16 @@ strings! {
     Opening: "opening…", "正在打开…";
     Ready: "Ready", "就绪";
     ReadyWithoutModel: "No model is open", "尚未打开模型";
+    EndedByModel: "finished by the model", "模型已写完";
+    EndedByStop: "ended before a stop string", "遇到停止词而结束";
+    EndedByLength: "length limit reached", "已达到长度上限";
+    EndedByContext: "context full", "上下文已满";
+    EndedByBan: "every way on is forbidden", "后续写法均被禁止";
+    EndedByUser: "stopped", "已停止";
+    EndedByFailure: "broke off", "意外中断";
+    EndedTip: "Why the latest text ended", "最近一段文字结束的原因";
+    ContinueReply: "Continue", "继续";
+    ContinueReplyTip: "Go on from where this answer was cut off; the short one stays as a variant", "从中断处接着回答，原来的回答保留为变体";
     Stopping: "Stopping…", "正在停止…";
     OpeningModel: "Opening {0}", "正在打开 {0}";
     ReadingOf: "Reading {0} of {1}", "正在阅读 {0} / {1}";
@@ -159,6 +191,7 @@ strings! {
     Writing: "Writing…", "正在写…";
     WorkingOnFiles: "Working on files", "正在处理文件";
     TokensPerSecond: "{0} tokens/s", "{0} 词元/秒";
+    PerSecond: "{0}/s", "{0}/秒";
     TimeLeft: "{0} left", "还需 {0}";
     Tokens: "{0} tokens", "{0} 词元";
     Cancel: "Cancel", "取消";
@@ -225,12 +258,22 @@ strings! {
     SaveAndSend: "Send again", "重新发送";
     AnswerAgain: "Answer again", "重新回答";
     AnswerAgainTip: "Another answer to the same message; this one stays", "换一个回答，当前的会保留";
+    PreviousAnswerTip: "The version before; all that followed it comes along", "上一个版本，连同其后的内容";
+    NextAnswerTip: "The next version; all that followed it comes along", "下一个版本，连同其后的内容";
     NumberOf: "{0}/{1}", "{0}/{1}";
 
     // The inspector
     WithSelection: "Do with the selection", "处理选中的文字";
     WithDocument: "Do with the document", "处理全文";
     TasksTip: "The result stands in the text as a variant and can be undone", "结果会作为变体写入文稿，可以撤销";
+    OwnTasks: "Your own tasks", "自己的任务";
+    EditTasks: "Edit tasks…", "编辑任务…";
+    EditTasksTip: "Puts the tasks into a file that you can change: their names, their wording, more of them", "把任务存成可修改的文件：名称、措辞、增加新任务";
+    ReadTasks: "Read tasks again", "重新读取任务";
+    TasksAreAt: "The tasks are in {0}. Change them with any text editor, then choose “Read tasks again”.", "任务文件位于 {0}。用任意文本编辑器修改后，选择“重新读取任务”。";
+    TasksRead: "{0} tasks were read.", "已读取 {0} 个任务。";
+    CopyPath: "Copy the path of the file", "复制文件路径";
+    TooLongForTask: "The text is too long to be written anew at once: the model could not read it and answer in full. Select a part of it.", "文字太长，模型无法一次读完并完整重写，请只选中一部分。";
     Brief: "Brief", "要求";
     BriefHint: "What it should be about, for whom, how long", "写什么、给谁看、多长";
     OwnWords: "In your own words", "自定义";
@@ -276,6 +319,10 @@ strings! {
     DryBaseTip: "How fast the penalty grows with the length of the repeat", "惩罚随重复长度增长的快慢";
     DryLength: "DRY free length", "DRY 允许长度";
     DryLengthTip: "Repeats up to this many tokens are free", "不超过该长度的重复不受惩罚";
+    DryWindow: "DRY look back", "DRY 回看";
+    DryWindowTip: "How many last tokens DRY looks at; 0 is off, −1 all of them", "DRY 回看的词元数；0 关闭，−1 表示全部";
+    DryBreakers: "DRY breakers", "DRY 分隔符";
+    DryBreakersTip: "A repeat never goes on across one of these", "重复不会跨过这些字符计算";
     Filters: "Filters", "过滤";
     TopK: "Top-k", "Top-k";
     TopKTip: "Choose among this many likeliest words; 0 is off", "只在最可能的若干个词中选择；0 表示关闭";
@@ -288,6 +335,8 @@ strings! {
     XtcTip: "Now and then leaves the likeliest words out, for surprise; chance 0 is off", "偶尔跳过最可能的词，带来意外；概率 0 表示关闭";
     DynamicRange: "Dynamic range", "动态温度";
     DynamicTip: "Warmer where the model is unsure, cooler where it is sure; 0 is off", "模型犹豫时升温，笃定时降温；0 表示关闭";
+    DynamicExponent: "Dynamic bend", "动态指数";
+    DynamicExponentTip: "How the unsureness of the model becomes warmth; 1 is even", "模型的犹豫程度如何换算为温度；1 为线性";
     Mirostat: "Mirostat 2", "Mirostat 2";
     MirostatTip: "Keeps the surprise of the text near a target instead of filtering", "不再过滤，而是让意外程度保持在目标附近";
     MirostatTau: "Target τ", "目标 τ";
@@ -296,9 +345,18 @@ strings! {
     StopStringsTip: "The text ends before the first of these", "出现其中之一前结束";
     BannedPhrases: "Never write", "禁止出现";
     BannedPhrasesTip: "The model steps back and finds another way", "模型会退回去换一种写法";
+    IgnoreEnd: "Never end by itself", "不自行结束";
+    IgnoreEndTip: "The model goes on until the length is reached, also where it would end", "即使模型想结束，也一直写到长度上限";
     OneALine: "one a line", "每行一个";
     LogitBias: "Token bias", "词元偏置";
-    LogitBiasTip: "token = number to add to its logit; token = never forbids it", "词元编号 = 增加的 logit；词元编号 = never 表示禁止";
+    LogitBiasTip: "token = number to add to its logit; token = never forbids it. Rest on one of the likeliest words to read its number", "词元编号 = 增加的 logit；词元编号 = never 表示禁止。把指针停在候选词上可看到编号";
+    LogitBiasHint: "1234 = -2.5", "1234 = -2.5";
+    SumTopK: "top-k {0}", "top-k {0}";
+    SumTypical: "typical {0}", "典型采样 {0}";
+    SumSigma: "{0} σ", "{0} σ";
+    SumXtc: "XTC {0}", "XTC {0}";
+    SumDry: "DRY {0}", "DRY {0}";
+    SumMirostat: "Mirostat 2 τ {0}", "Mirostat 2 τ {0}";
     SumGreedy: "always the likeliest word", "总取最可能的词";
     SumRepeats: "repetition ×{0}", "重复 ×{0}";
     SumStops: "{0} stop", "停止 {0} 项";
@@ -310,12 +368,16 @@ strings! {
     Instructions: "instructions", "说明";
     YourText: "your text", "你的文字";
     Generated: "generated", "生成";
+    ReadFromHere: "The model reads from here", "模型从这里读起";
     NothingLeftOut: "nothing left out", "没有略去内容";
     CharactersLeftOut: "the first {0} characters are left out", "最前面的 {0} 个字符被略去";
     BeginningLeftOut: "the beginning of the text is left out", "文字的开头被略去";
     MessagesLeftOut: "the first {0} messages are left out", "最早的 {0} 条消息被略去";
     Variants: "Variants", "变体";
     VariantNumber: "Variant {0}: {1}", "变体 {0}：{1}";
+    EarlierVersions: "Earlier versions · {0}", "早先的版本 · {0}";
+    EarlierNumber: "Earlier version {0}: {1}", "早先的版本 {0}：{1}";
+    EarlierTip: "What the model wrote before the text was taken back and went another way; undo returns here", "撤销并改写之前模型所写的内容；撤销即可回到现在";
     Chosen: "chosen", "当前";
     Compare: "Compare", "对比";
     CompareTip: "Show the variants side by side", "并排显示各个变体";
@@ -351,6 +413,8 @@ strings! {
     ThreadsTip: "How many processors models may use, from the next start on.", "模型可用的处理器数量，下次启动时生效。";
     AutosaveFacts: "Everything you write is saved by itself about a second later, here:", "写下的内容约一秒后自动保存在：";
     CopyFolder: "Copy the folder's name", "复制文件夹路径";
+    LibraryFolder: "Another folder", "其他文件夹";
+    LibraryFolderTip: "A whole path, from the next start on. What was written so far stays in the folder above.", "填写完整路径，下次启动时生效。已写的内容仍在上面的文件夹中。";
     About: "About", "关于";
     Version: "Atelier {0}", "Atelier {0}";
     AboutText: "A studio for writing with models on your own computer. MIT or Apache-2.0. The faces, the icons and the model that come with it have licences of their own.", "在自己的电脑上用模型写作的工作室。以 MIT 或 Apache-2.0 许可。自带的字体、图标与模型各有其许可证。";
@@ -362,6 +426,7 @@ strings! {
     OtherModelWrote: "{0} wrote this; open it again to branch from here", "这段由 {0} 所写，请重新打开该模型再从此处分支";
     DocumentDeleted: "“{0}” was deleted.", "已删除“{0}”。";
     FileChanged: "“{0}” on the disk is not the file that was opened or saved here last, so it was left as it is. Save the text under another name, or open the file to see what is in it.", "磁盘上的“{0}”与上次打开或保存的不同，因此没有覆盖。请另存为其他名称，或打开该文件查看内容。";
+    ChatSavedAs: "The conversation was saved as {0}.", "对话已保存为 {0}。";
     SavedAs: "Saved as {0}, with its recipe beside it.", "已保存为 {0}，配方在其旁边。";
 }
 

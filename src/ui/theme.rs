@@ -111,6 +111,38 @@ pub struct Palette {
     pub shadow: Color32,
 }
 
+impl Palette {
+    /// Behind what the pointer is on, where the chosen one is `raised`.
+    pub fn half_raised(&self) -> Color32 {
+        self.raised.gamma_multiply(0.5)
+    }
+
+    /// Behind the row of a menu that the pointer is on.
+    pub fn row_hovered(&self) -> Color32 {
+        self.hairline.gamma_multiply(0.6)
+    }
+
+    /// A line in the accent that should not shout: around the chosen card, under links.
+    pub fn accent_line(&self) -> Color32 {
+        self.accent.gamma_multiply(0.55)
+    }
+
+    /// Behind the match that is shown of what was found.
+    pub fn found_now(&self) -> Color32 {
+        self.accent.gamma_multiply(0.55)
+    }
+
+    /// Keys on the accent, beside the text.
+    pub fn keys_on_accent(&self) -> Color32 {
+        self.on_accent.gamma_multiply(0.75)
+    }
+}
+
+/// The colour of what cannot be used now, instead of `color`.
+pub fn disabled(color: Color32) -> Color32 {
+    color.gamma_multiply(0.5)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is where colours live")]
 const fn rgb(hex: u32) -> Color32 {
     Color32::from_rgb((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)

@@ -139,7 +139,10 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, lang: Lang) -> Option<bool> {
             });
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
-                if widgets::icon_button(ui, Icon::Close, t(lang, Key::Dismiss)).clicked() {
+                if widgets::icon_button(ui, Icon::Close, t(lang, Key::Dismiss))
+                    .on_hover_text(t(lang, Key::Dismiss))
+                    .clicked()
+                {
                     answer = Some(false);
                 }
                 if let Some((label, _)) = &toast.offer

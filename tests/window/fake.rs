@@ -80,6 +80,11 @@ impl Fake {
 
     /// The latest generation ends, having written `text`.
     pub fn end(&self, text: &str, outcome: Outcome) {
+        self.end_because(text, outcome, StopReason::EndOfText);
+    }
+
+    /// The same, for a reason.
+    pub fn end_because(&self, text: &str, outcome: Outcome, stop_reason: StopReason) {
         self.script(|script| {
             let (job, request) = script.asked.last().cloned().expect("a generation was asked for");
             script.progress = None;
@@ -89,7 +94,7 @@ impl Fake {
                     tokens: Vec::new(),
                     prompt_tokens: 12,
                     sent: request,
-                    stop_reason: StopReason::EndOfText,
+                    stop_reason,
                     prefill_s: 0.1,
                     prefill_tokens: 12,
                     decode_s: 0.1,
@@ -150,6 +155,7 @@ pub fn bundled() -> Model {
         quantisation: "Q4_1".to_owned(),
         parameters: 134_515_008,
         licence: "Apache-2.0".to_owned(),
+        licence_text: "Apache License, Version 2.0".to_owned(),
         size_bytes: 98_362_432,
         memory_bytes: 287_000_000,
         source: "HuggingFaceTB/SmolLM2-135M-Instruct".to_owned(),
@@ -166,6 +172,7 @@ fn opened(path: &Path, refuse: Option<&atelier::Error>) -> Model {
         quantisation: "Q4_K_M".to_owned(),
         parameters: 494_032_768,
         licence: String::new(),
+        licence_text: String::new(),
         size_bytes: 491_400_064,
         memory_bytes: 780_000_000,
         source: String::new(),

@@ -2,14 +2,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says why it cannot fail, and fails otherwise")]
 
+mod chat;
 mod fake;
+mod notebook;
 
 use atelier::{
     Lang,
     app::{App, Places, Setup},
     document::Document,
     engine::Outcome,
-    generate::ContextReport,
+    generate::{ContextReport, Prompt, StopReason},
     ui::{
         preferences::{LanguageChoice, Preferences},
         theme::ThemeChoice,
@@ -64,7 +66,7 @@ fn window(look: &Look, fake: &Fake, folder: &std::path::Path) -> Harness<'static
     };
     let mut harness = Harness::builder()
         .with_size(look.size)
-        .with_options(SnapshotOptions::new().threshold(1.0).max_failed_pixels(400))
+        .with_options(SnapshotOptions::new().threshold(1.0).max_failed_pixels(40))
         .with_accessibility_check(true)
         .build_eframe(|cc| App::new(&cc.egui_ctx, setup));
     harness.run_steps(6);

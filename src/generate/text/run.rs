@@ -224,6 +224,9 @@ impl Run<'_> {
             }
             let forbidden = self.forbidden_here();
             let Some(id) = self.sampler.sample(&logits, &forbidden) else {
+                if logits.iter().all(|logit| logit.is_nan()) {
+                    return Err(no_numbers());
+                }
                 return Ok((StopReason::Banned, None));
             };
             if self.vocabulary.ends_text(id) {
@@ -316,4 +319,13 @@ impl Run<'_> {
         };
         all.filter(forbidden).collect()
     }
+}
+
+/// The model computed nothing that a token could be chosen by.
+fn no_numbers() -> Error {
+    Error::new(
+        "The model answered with no numbers (all are NaN), so no word could be chosen; its file is probably damaged. \
+         Fetch it again or use another model.",
+        "模型的输出全为 NaN，无法选词；模型文件可能已损坏，请重新下载或换一个模型。",
+    )
 }

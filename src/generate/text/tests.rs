@@ -130,6 +130,34 @@ fn greedy(prompt: &str) -> TextRequest {
     TextRequest { prompt: Prompt::Raw(prompt.to_owned()), sampler, ..Default::default() }
 }
 
+/// A damaged model: it computes no numbers.
+struct Damaged(Vec<u32>, Vec<f32>);
+
+impl Logits for Damaged {
+    fn context_tokens(&self) -> usize {
+        64
+    }
+    fn tokens(&self) -> &[u32] {
+        &self.0
+    }
+    fn truncate(&mut self, n: usize) {
+        self.0.truncate(n);
+    }
+    fn forward(&mut self, tokens: &[u32], _: &AtomicBool) -> Result<&[f32]> {
+        self.0.extend(tokens);
+        Ok(&self.1)
+    }
+}
+
+#[test]
+fn a_model_without_numbers_fails_rather_than_ends() {
+    let words = words();
+    let mut model = Damaged(Vec::new(), vec![f32::NAN; words.size()]);
+    let cancel = AtomicBool::new(false);
+    let why = write_text(&mut model, &words, None, &greedy("go:"), &cancel, &mut |_| {}).expect_err("no numbers");
+    assert!(why.to_string().contains("NaN"), "{why}");
+}
+
 struct Written {
     outcome: TextOutcome,
     shown: String,

@@ -30,9 +30,27 @@ const ROW: f32 = 26.0;
 const INSET: f32 = 9.0;
 const BAR: Vec2 = vec2(64.0, 4.0);
 
+/// A text of which parts were generated token by token.
+pub trait Tokens {
+    /// The generated token that a byte belongs to.
+    fn token_at(&self, byte: usize) -> Option<TokenRef>;
+    /// A token with its probability and the likeliest others.
+    fn token(&self, token: &TokenRef) -> Option<TextToken>;
+}
+
+impl Tokens for Document {
+    fn token_at(&self, byte: usize) -> Option<TokenRef> {
+        self.token_at(byte)
+    }
+
+    fn token(&self, token: &TokenRef) -> Option<TextToken> {
+        self.token(token)
+    }
+}
+
 /// What is shown, and what the pointer is about to ask for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Alternatives {
+pub struct Alternatives {
     open: Option<Open>,
     /// The token under the pointer, where the pointer came to rest, and since when.
     resting: Option<(TokenRef, Pos2, f64)>,
@@ -52,16 +70,18 @@ struct Open {
 }
 
 impl Alternatives {
+    /// Whether they are shown.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
+    /// Closes them.
     pub fn close(&mut self) {
         (self.open, self.resting, self.away_since, self.popup) = (None, None, None, None);
     }
 
     /// Typing closes them until the pointer moves.
-    pub fn hush(&mut self) {
+    pub(super) fn hush(&mut self) {
         if self.open.as_ref().is_none_or(|open| !open.by_key) {
             self.close();
             self.hushed_at = Some(self.last_pointer);
@@ -69,7 +89,7 @@ impl Alternatives {
     }
 
     /// Opens for the token at `byte`; `false` when a person wrote there.
-    pub fn open_at(&mut self, document: &Document, byte: usize) -> bool {
+    pub(super) fn open_at(&mut self, document: &dyn Tokens, byte: usize) -> bool {
         let token = document.token_at(byte).filter(|token| has_choices(document, token));
         self.open = token.map(|token| Open { chosen: current_row(document, &token), token, by_key: false });
         (self.resting, self.away_since, self.popup) = (None, None, None);
@@ -77,7 +97,7 @@ impl Alternatives {
     }
 
     /// Opens for the token at or before the caret.
-    pub fn open_by_key(&mut self, document: &Document, caret: usize) {
+    pub(super) fn open_by_key(&mut self, document: &Document, caret: usize) {
         if !self.open_at(document, caret) {
             self.open_at(document, document.text().floor_char_boundary(caret.saturating_sub(1)));
         }
@@ -87,13 +107,13 @@ impl Alternatives {
     }
 
     /// The bytes of the token whose alternatives are shown.
-    pub fn token(&self, document: &Document) -> Option<Range<usize>> {
+    pub(super) fn token(&self, document: &dyn Tokens) -> Option<Range<usize>> {
         let open = self.open.as_ref()?;
         document.token_at(open.token.range.start).filter(|now| is_same(now, &open.token)).map(|now| now.range)
     }
 
     /// The pointer is on the text, over `byte` if there are letters.
-    pub fn hover(&mut self, ui: &Ui, document: &Document, byte: Option<usize>, at: Pos2) {
+    pub(super) fn hover(&mut self, ui: &Ui, document: &dyn Tokens, byte: Option<usize>, at: Pos2) {
         let now = ui.input(|input| input.time);
         self.last_pointer = at;
         if self.hushed_at.is_some_and(|hushed| hushed.distance(at) < REST_POINTS) {
@@ -150,7 +170,7 @@ fn repaint_in(ui: &Ui, seconds: f64) {
     ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(seconds.max(0.0) + 0.005));
 }
 
-fn has_choices(document: &Document, token: &TokenRef) -> bool {
+fn has_choices(document: &dyn Tokens, token: &TokenRef) -> bool {
     document.token(token).is_some_and(|token| !token.likely.is_empty())
 }
 
@@ -164,7 +184,7 @@ fn rows(token: &TextToken) -> Vec<Likely> {
     rows
 }
 
-fn current_row(document: &Document, token: &TokenRef) -> usize {
+fn current_row(document: &dyn Tokens, token: &TokenRef) -> usize {
     let Some(token) = document.token(token) else { return 0 };
     rows(&token).iter().position(|row| row.id == token.id).unwrap_or(0)
 }
@@ -220,7 +240,7 @@ pub(super) fn popup_ui(
 ) {
     let Some(open) = state.alternatives.open.clone() else { return };
     let shown = state.alternatives.token(document);
-    let (Some(range), Some(token)) = (shown, document.token(&open.token)) else {
+    let (Some(range), Some(_)) = (shown, document.token(&open.token)) else {
         state.alternatives.close();
         return;
     };
@@ -230,56 +250,72 @@ pub(super) fn popup_ui(
         state.alternatives.close();
         return;
     }
-    let rows = rows(&token);
-    let height = rows.len() as f32 * ROW + 2.0 * 8.0 + 26.0;
-    let screen = ui.ctx().content_rect().shrink(8.0);
-    let below = caret.bottom() + 2.0;
-    let y = if below + height > screen.bottom() { caret.top() - 2.0 - height } else { below };
-    // The words of the list stand under the word that they could replace.
-    let x = (caret.left() - INSET - 6.0).clamp(screen.left(), (screen.right() - WIDTH).max(screen.left()));
-    let area = Area::new(place.id.with("alternatives")).order(Order::Foreground).fixed_pos(pos2(x, y)).constrain(true);
-    let mut choice = None;
-    let shown = area.show(ui.ctx(), |ui| {
-        let palette = theme::palette(ui);
-        let frame = Frame::new()
-            .fill(palette.raised)
-            .stroke(Stroke::new(1.0, palette.hairline))
-            .corner_radius(theme::CARD_RADIUS)
-            .shadow(ui.visuals().popup_shadow)
-            .inner_margin(Margin::symmetric(INSET as i8, 8));
-        frame.show(ui, |ui| {
-            ui.set_width(WIDTH - 2.0 * INSET);
-            ui.spacing_mut().item_spacing = Vec2::ZERO;
-            for (index, row) in rows.iter().enumerate() {
-                if row_ui(ui, style.lang, row, index == open.chosen) {
-                    choice = Some(row.id);
-                }
-            }
-            let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::hover());
-            let hint = t(style.lang, Word::BranchHint);
-            ui.painter().text(
-                rect.left_center() + vec2(6.0, 2.0),
-                Align2::LEFT_CENTER,
-                hint,
-                theme::small(),
-                palette.muted,
-            );
-        });
-    });
-    state.alternatives.popup = Some(shown.response.rect.union(caret));
-    if let Some(at) = ui.input(|input| input.pointer.hover_pos())
-        && shown.response.rect.contains(at)
-    {
-        state.alternatives.away_since = None;
-    } else if ui.input(|input| input.pointer.hover_pos()).is_none_or(|at| !place.rect.contains(at)) {
-        let (now, at) = ui.input(|input| (input.time, input.pointer.hover_pos().unwrap_or(Pos2::ZERO)));
-        state.alternatives.leave_if_away(ui, None, at, now);
-    }
-    if let Some(choice) = choice {
-        out.push(EditorEvent::Branch { token: open.token, choice });
-        state.alternatives.close();
+    let asked = state.alternatives.show(ui, place.id, style.lang, document, caret, place.rect);
+    if let Some((token, choice)) = asked {
+        out.push(EditorEvent::Branch { token, choice });
         state.focus();
     }
+}
+
+impl Alternatives {
+    /// Draws them under their token, whose first row is at `caret` in a text that takes `bounds`; the choice of a
+    /// click, which closes them.
+    pub(super) fn show(
+        &mut self,
+        ui: &Ui,
+        id: egui::Id,
+        lang: Lang,
+        tokens: &dyn Tokens,
+        caret: Rect,
+        bounds: Rect,
+    ) -> Option<(TokenRef, u32)> {
+        let open = self.open.clone()?;
+        let rows = rows(&tokens.token(&open.token)?);
+        let height = rows.len() as f32 * ROW + 2.0 * 8.0 + 26.0;
+        let screen = ui.ctx().content_rect().shrink(8.0);
+        let below = caret.bottom() + 2.0;
+        let y = if below + height > screen.bottom() { caret.top() - 2.0 - height } else { below };
+        // The words of the list stand under the word that they could replace.
+        let x = (caret.left() - INSET - 6.0).clamp(screen.left(), (screen.right() - WIDTH).max(screen.left()));
+        let area = Area::new(id.with("alternatives")).order(Order::Foreground).fixed_pos(pos2(x, y)).constrain(true);
+        let shown = area.show(ui.ctx(), |ui| list_ui(ui, lang, &rows, open.chosen));
+        self.popup = Some(shown.response.rect.union(caret));
+        let pointer = ui.input(|input| input.pointer.hover_pos());
+        if pointer.is_some_and(|at| shown.response.rect.contains(at)) {
+            self.away_since = None;
+        } else if pointer.is_none_or(|at| !bounds.contains(at)) {
+            let now = ui.input(|input| input.time);
+            self.leave_if_away(ui, None, pointer.unwrap_or(Pos2::ZERO), now);
+        }
+        let choice = shown.inner?;
+        self.close();
+        Some((open.token, choice))
+    }
+}
+
+/// The list itself; the id of a row that was clicked.
+fn list_ui(ui: &mut Ui, lang: Lang, rows: &[Likely], chosen: usize) -> Option<u32> {
+    let palette = theme::palette(ui);
+    let frame = Frame::new()
+        .fill(palette.raised)
+        .stroke(Stroke::new(1.0, palette.hairline))
+        .corner_radius(theme::CARD_RADIUS)
+        .shadow(ui.visuals().popup_shadow)
+        .inner_margin(Margin::symmetric(INSET as i8, 8));
+    let mut choice = None;
+    frame.show(ui, |ui| {
+        ui.set_width(WIDTH - 2.0 * INSET);
+        ui.spacing_mut().item_spacing = Vec2::ZERO;
+        for (index, row) in rows.iter().enumerate() {
+            if row_ui(ui, lang, row, index == chosen) {
+                choice = Some(row.id);
+            }
+        }
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::hover());
+        let at = rect.left_center() + vec2(6.0, 2.0);
+        ui.painter().text(at, Align2::LEFT_CENTER, t(lang, Word::BranchHint), theme::small(), palette.muted);
+    });
+    choice
 }
 
 fn row_ui(ui: &mut Ui, lang: Lang, row: &Likely, is_chosen: bool) -> bool {
@@ -308,7 +344,8 @@ fn row_ui(ui: &mut Ui, lang: Lang, row: &Likely, is_chosen: bool) -> bool {
     );
     let label = fill(lang, Word::BranchChoice, &[&name, &percent]);
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_chosen, &label));
-    response.clicked()
+    // Biases name tokens by their numbers, and this is where they can be read.
+    response.on_hover_text(fill(lang, Word::TokenNumber, &[&row.id.to_string()])).clicked()
 }
 
 /// A token's text with its spaces made visible where they are all there is.

@@ -251,7 +251,8 @@ fn lay_out(ui: &Ui, source: &Source<'_>, look: &Look) -> Layout {
     let text = &source.text[prefix..];
     let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(look.width), ..LayoutJob::default() };
     job.break_on_newline = false;
-    let preedit = source.preedit.map(|(at, preedit)| (at.saturating_sub(prefix).min(text.len()), preedit));
+    let at = |at: usize| text.floor_char_boundary(at.saturating_sub(prefix));
+    let preedit = source.preedit.map(|(place, preedit)| (at(place), preedit));
     if let Some((at, preedit)) = preedit {
         job.append(&text[..at], 0.0, format.clone());
         append_preedit(&mut job, preedit, &format, look);

@@ -31,6 +31,8 @@ pub(super) struct Styled {
     pub links: Links,
     /// Bytes of the text that are code.
     pub codes: Vec<Range<usize>>,
+    /// Bytes of the text that stand in the Markdown as they are, and where there.
+    pub sources: Vec<(Range<usize>, usize)>,
 }
 
 /// A paragraph, an item, a row of a table, some lines of code.
@@ -60,6 +62,7 @@ const QUOTE_INDENT: f32 = 18.0;
 pub(super) fn blocks(text: &str, palette: &Palette) -> Vec<Block> {
     let mut maker = Maker {
         palette,
+        at: None,
         blocks: Vec::new(),
         style: Style::default(),
         lists: Vec::new(),
@@ -70,7 +73,15 @@ pub(super) fn blocks(text: &str, palette: &Palette) -> Vec<Block> {
         is_fresh_item: false,
     };
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES;
-    Parser::new_ext(text, options).for_each(|event| maker.take(event));
+    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        maker.at = match &event {
+            Event::Text(said) | Event::Html(said) | Event::InlineHtml(said) | Event::Code(said) => {
+                text.get(range.clone()).and_then(|source| source.find(&**said)).map(|within| range.start + within)
+            }
+            _ => None,
+        };
+        maker.take(event);
+    }
     let is_shown =
         |block: &Block| block.kind == Kind::Rule || block.cells.iter().any(|cell| !cell.job.text.trim().is_empty());
     maker.blocks.retain(is_shown);
@@ -123,6 +134,8 @@ impl Style {
 
 struct Maker<'a> {
     palette: &'a Palette,
+    /// Where in the Markdown the text stands that is about to be written.
+    at: Option<usize>,
     blocks: Vec<Block>,
     style: Style,
     /// The lists around; the number of the next item, where they count.
@@ -168,6 +181,9 @@ impl Maker<'_> {
             if let Some(cell) = self.blocks.last_mut().and_then(|block| block.cells.last_mut()) {
                 let start = cell.job.text.len();
                 cell.job.append(now, 0.0, format.clone());
+                if let Some(at) = self.at {
+                    cell.sources.push((start..start + now.len(), at + text.len() - rest.len()));
+                }
                 if let Some(link) = self.style.links.last() {
                     cell.links.push((start..start + now.len(), link.clone()));
                 }
@@ -375,5 +391,22 @@ mod tests {
         ] {
             shape(text);
         }
+    }
+
+    #[test]
+    fn letters_know_where_they_stand_in_the_markdown() {
+        let text = "# 灯塔 *lamp*\n\n- a `b c` d\n\n```\nx\ny\n```\n";
+        let mut seen = String::new();
+        for block in blocks(text, theme::palette_of(egui::Theme::Dark)) {
+            for cell in block.cells {
+                for (range, at) in cell.sources {
+                    // The last line end of code is dropped.
+                    let shown = cell.job.text.get(range.start..range.end.min(cell.job.text.len())).expect("inside");
+                    assert_eq!(text.get(at..at + shown.len()), Some(shown));
+                    seen.push_str(shown);
+                }
+            }
+        }
+        assert_eq!(seen, "灯塔 lampa b c dx\ny");
     }
 }

@@ -8,7 +8,7 @@
 //! Idle, nothing is repainted: the caret blinks for some seconds after the last key and then stays.
 
 mod access;
-mod alternatives;
+pub mod alternatives;
 mod blocks;
 mod find;
 mod input;
@@ -18,6 +18,7 @@ mod motion;
 mod paint;
 mod pointer;
 pub mod preview;
+pub mod reply;
 mod scroll;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,8 @@ pub struct EditorStyle<'a> {
     pub hint: &'a str,
     /// The time, in milliseconds since 1970: it ends steps of undo.
     pub now_ms: u64,
+    /// Where what the model read last begins, when there was no room for what stands before.
+    pub read_from: Option<usize>,
 }
 
 impl<'a> EditorStyle<'a> {
@@ -64,6 +67,7 @@ impl<'a> EditorStyle<'a> {
             line_height: theme::DOCUMENT_LINE_HEIGHT,
             hint,
             now_ms,
+            read_from: None,
         }
     }
 }
@@ -157,6 +161,11 @@ impl EditorState {
         self.alternatives.is_open()
     }
 
+    /// Closes them: the text under them is no longer shown, or something else was begun.
+    pub fn close_alternatives(&mut self) {
+        self.alternatives.close();
+    }
+
     /// Blocks that had to be laid out so far, for measurements.
     pub fn layouts_made(&self) -> u64 {
         self.cache.misses
@@ -215,6 +224,10 @@ impl EditorState {
         } else if let (true, Some((byte, within))) = (is_reset, anchor) {
             // Another width: what was at the top stays there.
             self.offset = self.blocks.top(self.blocks.at_byte(byte)) + within;
+        }
+        if let Some(preedit) = &mut self.preedit {
+            // What is composed stands at the caret, which moves on with what streams in before it.
+            preedit.at = document.selection().head;
         }
         self.find.sync(document);
     }

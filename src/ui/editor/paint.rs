@@ -4,7 +4,13 @@ use std::ops::Range;
 
 use egui::{Color32, CornerRadius, Painter, Pos2, Rect, Ui, output::IMEOutput, pos2, vec2};
 
-use super::{super::theme, EditorState, EditorStyle, Look, Place, Visible};
+use super::{
+    super::{
+        text::{Key as Word, t},
+        theme,
+    },
+    EditorState, EditorStyle, Look, Place, Visible,
+};
 use crate::document::Document;
 
 /// Seconds that the caret is shown and hidden.
@@ -36,8 +42,7 @@ pub(super) fn paint(
         fill(&painter, visible, &range, false, palette.generated, CornerRadius::ZERO, hug);
     }
     for (range, is_current) in state.find.in_view(&in_view) {
-        let color = if is_current { palette.accent } else { palette.found };
-        let color = if is_current { color.gamma_multiply(0.55) } else { color };
+        let color = if is_current { palette.found_now() } else { palette.found };
         fill(&painter, visible, &range, false, color, CornerRadius::same(2), hug);
     }
     let selection = document.selection();
@@ -54,7 +59,10 @@ pub(super) fn paint(
     let has_focus = state.last.has_focus;
     for block in visible {
         let at = block.at + vec2(0.0, block.layout.pad_top);
-        painter.galley(at, block.layout.galley.clone(), palette.text);
+        match style.read_from.filter(|from| *from > block.bytes.start) {
+            Some(from) => dimmed(&painter, block, at, from, palette),
+            None => painter.galley(at, block.layout.galley.clone(), palette.text),
+        }
         let is_caret_here = has_focus && document.line_of(block.bytes.start) == caret_line;
         if let (Some(marks), true) = (&block.layout.marks, is_caret_here) {
             painter.galley(at + vec2(block.layout.marks_offset(), 0.0), marks.clone(), palette.muted);
@@ -66,10 +74,54 @@ pub(super) fn paint(
             }
         }
     }
+    if let Some(from) = style.read_from.filter(|from| in_view.contains(from)) {
+        read_from(ui, state, document, style, look, place, from);
+    }
     if document.is_empty() && state.preedit.is_none() {
         hint(ui, &painter, style, look, first.at, palette.muted);
     }
     caret(ui, state, document, look, place, &painter);
+}
+
+/// The text of a block of which the part before `from` is not read by the model.
+fn dimmed(painter: &Painter, block: &Visible, at: Pos2, from: usize, palette: &theme::Palette) {
+    let galley = &block.layout.galley;
+    if from >= block.bytes.end {
+        painter.galley_with_override_text_color(at, galley.clone(), palette.muted);
+        return;
+    }
+    for (range, color) in [(block.bytes.start..from, palette.muted), (from..block.bytes.end, palette.text)] {
+        for rect in block.rects(&range, false) {
+            let clipped = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+            clipped.galley_with_override_text_color(at, galley.clone(), color);
+        }
+    }
+}
+
+/// A hairline over the row where the model's reading begins, and a label on it.
+fn read_from(
+    ui: &Ui,
+    state: &mut EditorState,
+    document: &Document,
+    style: &EditorStyle<'_>,
+    look: &Look,
+    place: &Place,
+    from: usize,
+) {
+    let palette = theme::palette(ui);
+    let painter = ui.painter_at(place.rect);
+    let y = state.caret_rect(ui, document, look, place, from).top().round() + 0.5;
+    let right = place.left + place.width;
+    painter.hline(place.left..=right, y, egui::Stroke::new(1.0, palette.second));
+    let words = t(style.lang, Word::ReadFromHere);
+    let galley = painter.layout_no_wrap(words.to_owned(), theme::tiny(), palette.muted);
+    // Over what is not read rather than over what is.
+    let chip = egui::Align2::RIGHT_BOTTOM.anchor_size(pos2(right + 16.0, y), galley.size() + vec2(12.0, 2.0));
+    painter.rect(chip, 8, palette.background, egui::Stroke::new(1.0, palette.second), egui::StrokeKind::Inside);
+    painter.galley(chip.center() - galley.size() / 2.0, galley, palette.muted);
+    let response = ui.interact(chip, place.id.with("read from"), egui::Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, words));
+    response.on_hover_text(t(style.lang, Word::ContextTip));
 }
 
 fn hint(ui: &Ui, painter: &Painter, style: &EditorStyle<'_>, look: &Look, at: Pos2, color: Color32) {

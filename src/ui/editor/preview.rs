@@ -18,27 +18,31 @@ use crate::ui::theme::{self, Palette};
 #[derive(Debug, Default)]
 pub struct PreviewView {
     of: Option<(String, u64, bool)>,
+    /// When the text was last taken apart.
+    parsed_s: f64,
     width: f32,
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     heights: Vec<f32>,
     /// Where blocks begin; one more for the end.
     tops: Vec<f64>,
     offset: f64,
     /// Widths of the columns of each table seen.
-    columns: std::collections::HashMap<usize, Vec<f32>>,
+    pub(super) columns: std::collections::HashMap<usize, Vec<f32>>,
 }
 
 /// A piece of text in its place.
-struct Placed<'a> {
-    at: Pos2,
-    galley: Arc<Galley>,
-    styled: &'a Styled,
+pub(super) struct Placed<'a> {
+    pub at: Pos2,
+    pub galley: Arc<Galley>,
+    pub styled: &'a Styled,
 }
 
 const CODE_PAD: Vec2 = vec2(14.0, 10.0);
 const CELL_PAD: Vec2 = vec2(10.0, 3.0);
 const BOTTOM_MARGIN: f32 = 48.0;
 const RULE_HEIGHT: f32 = 17.0;
+/// A text that changes is taken apart at most this often.
+const PARSE_EVERY_S: f64 = 0.25;
 /// What screen readers are told at most, in bytes.
 const MOST_TOLD: usize = 16 << 10;
 
@@ -50,6 +54,7 @@ pub fn preview_ui(ui: &mut Ui, view: &mut PreviewView, text: &str, id: &str, rev
     let widget = ui.scope_id().with("preview");
     let response = ui.interact(rect, widget, Sense::click());
     let width = (rect.width() - 2.0 * theme::WORK_MARGIN).clamp(80.0, theme::COLUMN_WIDTH).floor();
+    let revision = view.due(ui, id, revision);
     view.sync(text, id, revision, ui.visuals().dark_mode, width, palette);
     let left = (rect.left() + (rect.width() - width) / 2.0).round();
 
@@ -108,7 +113,24 @@ fn wheel_and_keys(ui: &Ui, response: &Response, page: f32) -> f32 {
 }
 
 impl PreviewView {
-    fn sync(&mut self, text: &str, id: &str, revision: u64, is_dark: bool, width: f32, palette: &Palette) {
+    /// The revision to show: while a model writes, the whole text is taken apart only some times a second.
+    fn due(&mut self, ui: &Ui, id: &str, revision: u64) -> u64 {
+        let now_s = ui.input(|input| input.time);
+        let wait_s = PARSE_EVERY_S - (now_s - self.parsed_s);
+        match &self.of {
+            Some((of, shown, _)) if of == id && *shown != revision && wait_s > 0.0 => {
+                ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(wait_s));
+                *shown
+            }
+            Some((of, shown, _)) if of == id && *shown == revision => revision,
+            _ => {
+                self.parsed_s = now_s;
+                revision
+            }
+        }
+    }
+
+    pub(super) fn sync(&mut self, text: &str, id: &str, revision: u64, is_dark: bool, width: f32, palette: &Palette) {
         let of = (id.to_owned(), revision, is_dark);
         if self.of.as_ref() != Some(&of) {
             if self.of.as_ref().is_none_or(|(old, ..)| old != id) {
@@ -176,7 +198,7 @@ impl PreviewView {
     }
 
     /// Gives the columns of a table the widths that its first rows ask for.
-    fn measure_table(&mut self, ui: &Ui, index: usize, width: f32) {
+    pub(super) fn measure_table(&mut self, ui: &Ui, index: usize, width: f32) {
         let Some((table, _)) = self.blocks[index].table else { return };
         if self.columns.contains_key(&table) {
             return;
@@ -218,7 +240,7 @@ fn lay_out(ui: &Ui, job: &LayoutJob, width: f32) -> Arc<Galley> {
 }
 
 /// What a block takes (from the top of the space above it), and where its texts are.
-fn place<'a>(
+pub(super) fn place<'a>(
     ui: &Ui,
     block: &'a Block,
     columns: &std::collections::HashMap<usize, Vec<f32>>,
@@ -291,7 +313,7 @@ fn row_of_cells<'a>(
     height
 }
 
-fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palette) {
+pub(super) fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palette) {
     let line = Stroke::new(1.0, palette.hairline);
     match block.kind {
         Kind::Code => {
@@ -311,7 +333,7 @@ fn paint_around(painter: &Painter, block: &Block, around: Rect, palette: &Palett
 }
 
 /// Paints what is behind code and under links, close to the letters rather than to the tall line.
-fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
+pub(super) fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
     for range in &piece.styled.codes {
         for rect in span(&piece.galley, range) {
             let rect = rect.translate(piece.at.to_vec2());
@@ -323,13 +345,13 @@ fn paint_spans(painter: &Painter, piece: &Placed<'_>, palette: &Palette) {
         for rect in span(&piece.galley, range) {
             let rect = rect.translate(piece.at.to_vec2());
             let y = (rect.center().y + 9.0).round() + 0.5;
-            painter.hline(rect.x_range(), y, Stroke::new(1.0, palette.accent.gamma_multiply(0.6)));
+            painter.hline(rect.x_range(), y, Stroke::new(1.0, palette.accent_line()));
         }
     }
 }
 
 /// The rectangles of some bytes of a text, one a row.
-fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
+pub(super) fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
     let chars = |byte: usize| galley.text().get(..byte).map_or(0, |before| before.chars().count());
     let (from, to) = (chars(bytes.start), chars(bytes.end));
     let mut rects = Vec::new();
@@ -347,7 +369,7 @@ fn span(galley: &Galley, bytes: &std::ops::Range<usize>) -> Vec<Rect> {
 }
 
 /// Opens the link under a click, shows where the one under the pointer leads.
-fn follow_links(ui: &Ui, response: &Response, texts: &[(Pos2, Arc<Galley>, Links)]) {
+pub(super) fn follow_links(ui: &Ui, response: &Response, texts: &[(Pos2, Arc<Galley>, Links)]) {
     let Some(at) = response.hover_pos() else { return };
     for (corner, galley, links) in texts {
         if !galley.rect.translate(corner.to_vec2()).contains(at) {
@@ -456,5 +478,24 @@ mod tests {
         harness.run_steps(3);
         let view = &harness.state().0;
         assert!(view.at_y(view.offset) + 60 > view.blocks.len(), "a page up is a page");
+    }
+
+    #[test]
+    fn a_text_that_streams_is_taken_apart_some_times_a_second() {
+        let ctx = egui::Context::default();
+        let mut view = PreviewView { of: Some(("id".to_owned(), 1, true)), ..PreviewView::default() };
+        let mut shown = Vec::new();
+        for frame in 0..32_u32 {
+            let time = Some(10.0 + f64::from(frame) / 16.0);
+            let revision = 2 + u64::from(frame);
+            let mut output = ctx.run_ui(egui::RawInput { time, ..Default::default() }, |ui| {
+                let due = view.due(ui, "id", revision);
+                view.of = Some(("id".to_owned(), due, true));
+                shown.push(due);
+            });
+            output.textures_delta.clear();
+        }
+        shown.dedup();
+        assert!((6..=10).contains(&shown.len()), "{shown:?}");
     }
 }

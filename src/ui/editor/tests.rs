@@ -212,6 +212,26 @@ fn input_methods_show_what_is_composed_and_commit_it() {
 }
 
 #[test]
+fn what_is_composed_moves_on_with_what_streams_in_before_it() {
+    let mut harness = harness(app("海上生明月，天涯共此时"), vec2(700.0, 300.0));
+    let id = generate(&mut harness.state_mut().document, 0, &[]);
+    let end = harness.state().document.len();
+    harness.state_mut().document.set_selection(Selection::caret(end));
+    harness.run_steps(1);
+    harness.event(Event::Ime(ImeEvent::Preedit { text: "ri".to_owned(), active_range_chars: None }));
+    harness.run_steps(1);
+    for words in [&["a"][..], &["b", "来信"], &["c"]] {
+        stream(&mut harness.state_mut().document, id, words);
+        harness.run_steps(1);
+        let state = harness.state();
+        assert_eq!(state.state.preedit.as_ref().map(|preedit| preedit.at), Some(state.document.len()));
+    }
+    harness.event(Event::Ime(ImeEvent::Commit("日".to_owned())));
+    harness.run_steps(1);
+    assert_eq!(harness.state().document.text(), "ab来信c海上生明月，天涯共此时日");
+}
+
+#[test]
 fn the_pointer_places_the_caret_and_selects() {
     let mut harness = harness(app(STORY), vec2(760.0, 500.0));
     let night = STORY.find("night").expect("there");

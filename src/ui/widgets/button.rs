@@ -20,13 +20,13 @@ pub enum Look {
 pub fn filled_button(ui: &mut Ui, label: &str, keys: &str, enabled: bool) -> Response {
     let palette = theme::palette(ui);
     let text = ui.painter().layout_no_wrap(label.to_owned(), theme::body_medium(), palette.on_accent);
-    let hint = ui.painter().layout_no_wrap(keys.to_owned(), theme::key(), palette.on_accent.gamma_multiply(0.75));
+    let hint = ui.painter().layout_no_wrap(keys.to_owned(), theme::key(), palette.keys_on_accent());
     let width = 14.0 + text.size().x + 8.0 + hint.size().x + 14.0;
     let (rect, response) = ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), sense(enabled));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, label));
     let fill = if response.hovered() && enabled { palette.accent_hovered } else { palette.accent };
-    let fade = if enabled { 1.0 } else { 0.4 };
-    ui.painter().rect_filled(rect, theme::RADIUS, fill.gamma_multiply(fade));
+    let fill = if enabled { fill } else { theme::disabled(fill) };
+    ui.painter().rect_filled(rect, theme::RADIUS, fill);
     let at = pos2(rect.left() + 14.0, rect.center().y - text.size().y / 2.0);
     let hint_at = pos2(rect.right() - 14.0 - hint.size().x, rect.center().y - hint.size().y / 2.0 + 0.5);
     ui.painter().galley(at, text, palette.on_accent);
@@ -110,7 +110,7 @@ pub fn icon_toggle(ui: &mut Ui, icon: Icon, name: &str, on: bool) -> Response {
 /// Not wrapped into a disabled `Ui`, which would keep a wrapping row from wrapping.
 pub fn chip(ui: &mut Ui, label: &str, opens: bool, enabled: bool) -> Response {
     let palette = theme::palette(ui);
-    let color = if enabled { palette.text } else { palette.muted.gamma_multiply(0.7) };
+    let color = if enabled { palette.text } else { theme::disabled(palette.muted) };
     let text = ui.painter().layout_no_wrap(label.to_owned(), theme::row(), color);
     let tail = if opens { 16.0 } else { 0.0 };
     let (rect, response) = ui.allocate_exact_size(vec2(text.size().x + 24.0 + tail, theme::ROW_HEIGHT), sense(enabled));

@@ -9,6 +9,17 @@ use crate::ui::{Icon, theme};
 
 /// One of a few, side by side in a hairline; `size` is that of the whole. Returns whether the choice changed.
 pub fn segmented<T: Copy + PartialEq>(ui: &mut Ui, size: Vec2, value: &mut T, choices: &[(T, &str)]) -> bool {
+    segmented_with_tips(ui, size, value, choices, &[])
+}
+
+/// The same, with what each of them is for.
+pub fn segmented_with_tips<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    size: Vec2,
+    value: &mut T,
+    choices: &[(T, &str)],
+    tips: &[String],
+) -> bool {
     let palette = theme::palette(ui);
     let enabled = ui.is_enabled();
     let (rect, _) = ui.allocate_exact_size(size, Sense::empty());
@@ -36,6 +47,9 @@ pub fn segmented<T: Copy + PartialEq>(ui: &mut Ui, size: Vec2, value: &mut T, ch
         if response.clicked() && !chosen {
             *value = *choice;
             changed = true;
+        }
+        if let Some(tip) = tips.get(i) {
+            response.on_hover_text(tip);
         }
     }
     ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, palette.hairline), StrokeKind::Inside);

@@ -1,7 +1,8 @@
 //! Menus: the button that opens one, its rows, its frame.
 
 use egui::{
-    Align2, Frame, Margin, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2,
+    Align2, Color32, Frame, Margin, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role,
+    pos2, vec2,
 };
 
 use super::{focus_ring, line};
@@ -58,17 +59,17 @@ pub fn menu_row(ui: &mut Ui, icon: Option<Icon>, name: &str, small: &str, chosen
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), sense);
     response.widget_info(|| WidgetInfo::selected(Role::MenuItem, enabled, chosen, name));
     if response.hovered() || chosen || response.has_focus() {
-        let fill = if chosen { palette.generated } else { palette.hairline.gamma_multiply(0.6) };
+        let fill = if chosen { palette.generated } else { palette.row_hovered() };
         ui.painter().rect_filled(rect, 6, fill);
     }
-    let fade = if enabled { 1.0 } else { 0.5 };
+    let shade: fn(Color32) -> Color32 = if enabled { |color| color } else { theme::disabled };
     let mut left = rect.left() + 8.0;
     if let Some(icon) = icon {
         let place = Rect::from_center_size(pos2(left + 8.0, rect.center().y), Vec2::splat(16.0));
-        icon.paint(ui.painter(), place, 16.0, if chosen { palette.accent } else { palette.muted.gamma_multiply(fade) });
+        icon.paint(ui.painter(), place, 16.0, if chosen { palette.accent } else { shade(palette.muted) });
         left += 24.0;
     }
-    let (muted, text) = (palette.muted.gamma_multiply(fade), palette.text.gamma_multiply(fade));
+    let (muted, text) = (shade(palette.muted), shade(palette.text));
     let right = rect.right() - 8.0;
     let beside = ui.painter().layout_no_wrap(small.to_owned(), theme::small(), muted).size().x;
     let room = (right - left - beside - 12.0).max(40.0);

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use egui::{
-    Align, Align2, DragValue, EventFilter, Key, Layout, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo, accesskit,
-    pos2, vec2,
+    Align, Align2, Color32, DragValue, EventFilter, Key, Layout, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo,
+    accesskit, pos2, vec2,
 };
 
 use super::line;
@@ -40,11 +40,11 @@ pub fn slider_row(ui: &mut Ui, row: &SliderRow<'_>, value: &mut f64) -> bool {
     let enabled = ui.is_enabled();
     let (rect, hover) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
     let palette = theme::palette(ui);
-    let fade = if enabled { 1.0 } else { 0.5 };
+    let shade: fn(Color32) -> Color32 = if enabled { |color| color } else { theme::disabled };
     let left = rect.left() + SLIDER_LEFT.min(rect.width() * 0.42);
     let at = pos2(rect.left(), rect.center().y);
     let room = left - rect.left() - 8.0;
-    line(ui.painter(), at, Align2::LEFT_CENTER, row.name, theme::row(), palette.muted.gamma_multiply(fade), room);
+    line(ui.painter(), at, Align2::LEFT_CENTER, row.name, theme::row(), shade(palette.muted), room);
     hover.on_hover_text(row.hint);
 
     let rail = Rect::from_min_max(pos2(left, rect.top()), pos2(rect.right() - NUMBER_WIDTH, rect.bottom()));
@@ -53,7 +53,7 @@ pub fn slider_row(ui: &mut Ui, row: &SliderRow<'_>, value: &mut f64) -> bool {
     slide(ui, row, &response, value);
     response.widget_info(|| WidgetInfo::slider(enabled, *value, row.name));
     describe(ui, row, &response, *value);
-    paint(ui, row, &response, *value, fade);
+    paint(ui, row, &response, *value, shade);
     response.on_hover_text(row.hint);
 
     number(ui, row, Rect::from_min_max(pos2(rail.right() + 4.0, rect.top()), rect.max), value);
@@ -112,7 +112,7 @@ fn describe(ui: &Ui, row: &SliderRow<'_>, response: &Response, value: f64) {
     });
 }
 
-fn paint(ui: &Ui, row: &SliderRow<'_>, response: &Response, value: f64, fade: f32) {
+fn paint(ui: &Ui, row: &SliderRow<'_>, response: &Response, value: f64, shade: fn(Color32) -> Color32) {
     let palette = theme::palette(ui);
     let (first, last) = (*row.range.start(), *row.range.end());
     let way = ((value - first) / (last - first)).clamp(0.0, 1.0).powf(1.0 / row.bend) as f32;
@@ -121,9 +121,12 @@ fn paint(ui: &Ui, row: &SliderRow<'_>, response: &Response, value: f64, fade: f3
     let knob = pos2(egui::lerp(inside.x_range(), way), rail.center().y);
     ui.painter().rect_filled(rail, 2, palette.track);
     let done = Rect::from_min_max(rail.min, pos2(knob.x, rail.bottom()));
-    ui.painter().rect_filled(done, 2, palette.accent.gamma_multiply(fade));
+    ui.painter().rect_filled(done, 2, shade(palette.accent));
+    // The rail must not shine through.
+    ui.painter().circle_filled(knob, 7.0, palette.background);
+    let handle = shade(palette.handle);
     let radius = if response.hovered() || response.dragged() { 7.5 } else { 7.0 };
-    ui.painter().circle_filled(knob, radius, palette.handle.lerp_to_gamma(palette.background, 1.0 - fade));
+    ui.painter().circle_filled(knob, radius, handle);
     if response.has_focus() {
         ui.painter().circle_stroke(knob, radius + 2.5, egui::Stroke::new(1.5, palette.accent));
     }

@@ -1,16 +1,22 @@
 //! The conversation: messages, the instructions above them, and the field to write the next one in.
 
+use std::collections::HashMap;
+
 use egui::{
     Align, Color32, Frame, Id, Key as KeyName, Label, Layout, Margin, Modifiers, Panel, RichText, ScrollArea, Stroke,
     Ui, WidgetInfo, accesskit::Role as Access, text::LayoutJob, vec2,
 };
 
 use crate::{
-    document::{MessageId, MessageView},
-    generate::Role,
+    document::{GenerationId, MessageId, MessageView},
+    generate::{Role, StopReason},
     ui::{
         Command, Icon, Key,
-        state::{Action, State},
+        editor::{
+            alternatives::Alternatives,
+            reply::{Reply, ReplyView, reply_ui},
+        },
+        state::{Action, State, why_ended},
         text::fill,
         theme,
         widgets::{self, Look},
@@ -20,8 +26,27 @@ use crate::{
 /// The widest column of messages.
 const COLUMN: f32 = 720.0;
 
+/// The widest field to write in grows to this height, then it scrolls.
+const COMPOSER_HEIGHT: f32 = 180.0;
+
+/// What the conversation's view keeps of its own.
+#[derive(Default)]
+pub struct ChatView {
+    /// The likeliest other words over a reply.
+    pub words: Alternatives,
+    /// The conversation that the replies are of, and their layouts.
+    of: String,
+    replies: HashMap<MessageId, ReplyView>,
+}
+
 /// The whole conversation.
 pub fn chat_ui(ui: &mut Ui, state: &mut State) {
+    if state.write.chat.of != state.library.chat().id() {
+        state.write.chat = ChatView { of: state.library.chat().id().to_owned(), ..ChatView::default() };
+    }
+    if state.write.chat.words.is_open() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, KeyName::Escape)) {
+        state.write.chat.words.close();
+    }
     let margin = ((ui.available_width() - COLUMN) / 2.0).max(theme::WORK_MARGIN);
     let frame = Frame::new().inner_margin(Margin { left: margin as i8, right: margin as i8, top: 8, bottom: 16 });
     Panel::bottom("composer").resizable(false).show_separator_line(false).frame(clamped(frame, margin)).show(
@@ -110,7 +135,7 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
     let Some(view) = state.library.chat().view(id) else { return };
     let streaming =
         view.generation.and_then(|id| state.library.chat().generation(id)).is_some_and(|it| it.is_streaming());
-    let (role, text) = (view.role, view.text.to_owned());
+    let (role, text, generation) = (view.role, view.text.to_owned(), view.generation);
     let (alternative, alternatives) = (view.alternative, view.alternatives);
     let who = speaker(state, &view);
     let palette = theme::palette(ui);
@@ -123,20 +148,34 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
         Frame::new().fill(fill).corner_radius(theme::CARD_RADIUS).inner_margin(margin).show(ui, |ui| {
             ui.set_width(ui.available_width());
             let shown = if text.is_empty() && streaming { "…" } else { text.trim_end() };
+            let told = format!("{who}: {text}");
+            if role == Role::Assistant {
+                let State { write, library, lang, .. } = state;
+                let view = write.chat.replies.entry(id).or_default();
+                let reply = Reply { chat: library.chat(), message: id };
+                if let Some((token, choice)) = reply_ui(ui, view, &mut write.chat.words, &reply, *lang, (shown, &told))
+                {
+                    state.ask(Action::BranchReply(token, choice));
+                }
+                return;
+            }
             let mut job = LayoutJob::single_section(
                 shown.to_owned(),
                 egui::TextFormat {
-                    font_id: egui::FontId::new(15.0, egui::FontFamily::Proportional),
+                    font_id: theme::document(),
                     color: palette.text,
-                    line_height: Some(24.0),
+                    line_height: Some(theme::DOCUMENT_LINE_HEIGHT),
                     ..Default::default()
                 },
             );
             job.wrap.max_width = ui.available_width();
             let label = ui.add(Label::new(job).selectable(true));
-            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, format!("{who}: {text}")));
+            label.widget_info(|| WidgetInfo::labeled(Access::Paragraph, true, &told));
         });
     });
+    if let Some(generation) = generation.filter(|_| !streaming) {
+        ended_ui(ui, state, generation);
+    }
     let over = ui.rect_contains_pointer(response.response.rect.expand2(vec2(0.0, 34.0)));
     let last = state.library.chat().path().last() == Some(&id);
     ui.horizontal(|ui| {
@@ -151,11 +190,36 @@ fn message_ui(ui: &mut Ui, state: &mut State, id: MessageId) {
     });
 }
 
+/// Why an answer ended, if the model did not end it, and a way on where there is one.
+fn ended_ui(ui: &mut Ui, state: &mut State, id: GenerationId) {
+    let Some(generation) = state.library.chat().generation(id) else { return };
+    let reason = generation.stop_reason;
+    if reason == Some(StopReason::EndOfText) {
+        return;
+    }
+    let cut = matches!(reason, Some(StopReason::MaxTokens | StopReason::Cancelled) | None);
+    let last = generation.token_count().checked_sub(1).filter(|_| cut);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        widgets::note(ui, state.t(why_ended(reason))).on_hover_text(state.t(Key::EndedTip));
+        let Some(token) = last.and_then(|index| state.library.chat().token_of(id, index)) else { return };
+        let go_on = ui.add_enabled_ui(!state.is_writing() && state.model.is_ready(), |ui| {
+            widgets::link_button(ui, state.t(Key::ContinueReply))
+        });
+        if go_on.inner.on_hover_text(state.t(Key::ContinueReplyTip)).clicked()
+            && let Some(own) = state.library.chat().token(&token)
+        {
+            // With the last token as it is, everything so far stays.
+            state.ask(Action::BranchReply(token, own.id));
+        }
+    });
+}
+
 /// Who speaks: the user, or the model by its name.
 fn speaker(state: &State, view: &MessageView<'_>) -> String {
     let generation = view.generation.and_then(|id| state.library.chat().generation(id));
     match generation {
-        Some(generation) => crate::ui::models::short_name(&generation.made.model.name),
+        Some(generation) => crate::ui::models::short_name_of(&generation.made.model.name),
         None => state.t(Key::You).to_owned(),
     }
 }
@@ -163,14 +227,14 @@ fn speaker(state: &State, view: &MessageView<'_>) -> String {
 fn alternatives_ui(ui: &mut Ui, state: &mut State, id: MessageId, at: usize, number: usize) {
     let before =
         ui.add_enabled_ui(at > 0, |ui| widgets::icon_button(ui, Icon::ChevronLeft, state.t(Key::PreviousVariant)));
-    if before.inner.clicked() {
+    if before.inner.on_hover_text(state.t(Key::PreviousAnswerTip)).clicked() {
         state.library.chat_mut().select_alternative(id, at - 1);
     }
     let words = fill(state.lang, Key::NumberOf, &[&(at + 1).to_string(), &number.to_string()]);
     ui.label(RichText::new(words).font(theme::number()).color(theme::palette(ui).muted));
     let next = ui
         .add_enabled_ui(at + 1 < number, |ui| widgets::icon_button(ui, Icon::ChevronRight, state.t(Key::NextVariant)));
-    if next.inner.clicked() {
+    if next.inner.on_hover_text(state.t(Key::NextAnswerTip)).clicked() {
         state.library.chat_mut().select_alternative(id, at + 1);
     }
 }
@@ -244,16 +308,18 @@ fn composer_ui(ui: &mut Ui, state: &mut State) {
                 let width = ui.available_width() - 44.0;
                 ui.allocate_ui_with_layout(vec2(width, 36.0), Layout::top_down(Align::Min), |ui| {
                     let hint = RichText::new(state.t(Key::MessageHint)).font(theme::body()).color(palette.muted);
-                    let edit = egui::TextEdit::multiline(&mut state.write.message)
-                        .id(id)
-                        .font(theme::body())
-                        .hint_text(hint)
-                        .desired_rows(1)
-                        .desired_width(width)
-                        .frame(Frame::NONE.inner_margin(Margin::symmetric(10, 9)));
-                    let response = edit.show(ui).response.response;
                     let name = state.t(Key::Message);
-                    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+                    ScrollArea::vertical().max_height(COMPOSER_HEIGHT).id_salt("composer").show(ui, |ui| {
+                        let edit = egui::TextEdit::multiline(&mut state.write.message)
+                            .id(id)
+                            .font(theme::body())
+                            .hint_text(hint)
+                            .desired_rows(1)
+                            .desired_width(width)
+                            .frame(Frame::NONE.inner_margin(Margin::symmetric(10, 9)));
+                        let response = edit.show(ui).response.response;
+                        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+                    });
                 });
                 ui.with_layout(Layout::right_to_left(Align::Max), |ui| {
                     let enabled = state.is_writing() || state.why_not_generate().is_none();
@@ -263,7 +329,11 @@ fn composer_ui(ui: &mut Ui, state: &mut State) {
                     };
                     ui.add_space(2.0);
                     let send = ui.add_enabled_ui(enabled, |ui| widgets::icon_toggle(ui, icon, name, enabled));
-                    if send.inner.on_hover_text(state.t(Key::SendTip)).clicked() {
+                    let tip = match state.is_writing() {
+                        true => Command::Stop.hint(state.lang, ui.ctx().os()),
+                        false => state.t(Key::SendTip).to_owned(),
+                    };
+                    if send.inner.on_hover_text(tip).clicked() {
                         state.ask(if state.is_writing() { Action::Cancel } else { Action::SendMessage });
                     }
                 });

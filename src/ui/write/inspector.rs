@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use egui::{Id, ScrollArea, Ui};
 
 use super::{context, sampler, tasks, variants};
-use crate::ui::{state::State, theme};
+use crate::{
+    document::Variant,
+    ui::{state::State, theme},
+};
 
 /// What is typed into the inspector and not yet used.
 #[derive(Debug, Default)]
@@ -16,6 +19,12 @@ pub struct InspectorView {
     pub lines: HashMap<Id, String>,
     /// What tasks are asked in words: a brief, a style of the user's own.
     pub details: HashMap<String, String>,
+    /// The first of the tasks is to have the keyboard.
+    pub wants_tasks: bool,
+    /// The versions of other ways of the history are unfolded.
+    pub earlier_open: bool,
+    /// Those versions, and the document and revision that they are of.
+    pub elsewhere: Option<((String, u64), Vec<Variant>)>,
 }
 
 /// The whole panel.

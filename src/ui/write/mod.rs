@@ -11,9 +11,13 @@ mod sampler;
 mod tasks;
 mod variants;
 
-use egui::{Frame, Margin, Panel, Ui, Vec2};
+use egui::{Frame, Margin, Panel, Popup, RectAlign, Ui, Vec2};
 
-use super::{Command, Key, state::State, text, theme, widgets};
+use super::{
+    Command, Icon, Key,
+    state::{Page, State},
+    text, theme, widgets,
+};
 use crate::document::MessageId;
 
 /// Below this width the list of documents gives way.
@@ -24,6 +28,8 @@ const NARROW: f32 = 1100.0;
 pub struct WriteView {
     /// The notebook's view.
     pub notebook: notebook::NotebookView,
+    /// The conversation's view.
+    pub chat: chat::ChatView,
     /// What is typed below the conversation.
     pub message: String,
     /// A message of the user that is being said in other words.
@@ -82,9 +88,12 @@ pub fn controls_ui(ui: &mut Ui, state: &mut State) {
     let widest = choices.iter().map(|(_, name)| wide(name)).fold(0.0_f32, f32::max);
     let size = Vec2::new(2.0 * (widest + 24.0).round(), theme::CONTROL_HEIGHT);
     let mut chatting = state.preferences.chatting;
-    if widgets::segmented(ui, size, &mut chatting, &choices) {
-        state.preferences.chatting = chatting;
-        state.library.tokens = None;
+    let (os, lang) = (ui.ctx().os(), state.lang);
+    let keys = Command::SwitchMode.keys(os);
+    let tips = [Key::NotebookTip, Key::ChatTip].map(|tip| format!("{}  ({keys})", state.t(tip)));
+    if widgets::segmented_with_tips(ui, size, &mut chatting, &choices, &tips) {
+        set_chatting(state, chatting);
+        focus_work(state);
     }
     ui.add_space(8.0);
     let (can_undo, can_redo) = (state.library.document().can_undo(), state.library.document().can_redo());
@@ -101,16 +110,57 @@ pub fn controls_ui(ui: &mut Ui, state: &mut State) {
         ]);
     }
     tools.push((Command::ToggleInspector, true, false));
-    let (os, lang) = (ui.ctx().os(), state.lang);
+    let mut more = vec![Command::SaveFileAs, Command::Shortcuts];
+    if state.preferences.chatting {
+        more.insert(0, Command::SaveFile);
+    }
+    // What does not fit goes into the menu at the end, in the same order.
+    let fits = (ui.available_width() / (theme::ROW_HEIGHT + ui.spacing().item_spacing.x)) as usize;
+    let hidden = tools.split_off(fits.saturating_sub(1).min(tools.len()));
+    more.splice(0..0, hidden.iter().filter(|(_, enabled, _)| *enabled).map(|(command, ..)| *command));
     for (command, enabled, on) in tools {
-        if ui.available_width() < theme::ROW_HEIGHT {
-            break;
-        }
         let button = ui.add_enabled_ui(enabled, |ui| widgets::icon_toggle(ui, command.icon(), command.label(lang), on));
         if button.inner.on_hover_text(command.hint(lang, os)).clicked() {
             state.command(command);
         }
     }
+    more_ui(ui, state, &more);
+}
+
+/// The menu of what has no button of its own here.
+fn more_ui(ui: &mut Ui, state: &mut State, commands: &[Command]) {
+    let (os, lang) = (ui.ctx().os(), state.lang);
+    let button = widgets::icon_button(ui, Icon::More, state.t(Key::More)).on_hover_text(state.t(Key::MoreTip));
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
+    popup.width(240.0).show(|ui| {
+        ui.set_width(240.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for command in commands {
+            let row = widgets::menu_row(ui, Some(command.icon()), command.label(lang), &command.keys(os), false);
+            if row.on_hover_text(command.tooltip(lang)).clicked() {
+                state.command(*command);
+            }
+        }
+    });
+}
+
+/// Shows the conversations, or the documents.
+pub fn set_chatting(state: &mut State, chatting: bool) {
+    state.preferences.chatting = chatting;
+    state.library.tokens = None;
+}
+
+/// Shows the variants side by side, where there are several; or the text again.
+pub fn toggle_compare(state: &mut State) {
+    let view = &mut state.write.notebook;
+    view.preview = false;
+    view.compare = !view.compare && state.library.document().variants().len() > 1;
+}
+
+/// Gives the keyboard to the first of the tasks.
+pub fn go_to_tasks(state: &mut State) {
+    state.preferences.inspector_shown = true;
+    state.write.inspector.wants_tasks = true;
 }
 
 /// The page below the header.
@@ -168,6 +218,17 @@ pub fn open_find(state: &mut State) {
         state.write.notebook.preview = false;
         state.write.notebook.compare = false;
         state.write.notebook.editor.open_find(state.library.document());
+    }
+}
+
+/// Closes what lies over a text that is not shown any more.
+pub fn close_hidden(state: &mut State) {
+    let shown = state.page == Page::Write && !state.preferences.chatting && notebook::shows_editor(state);
+    if !shown {
+        state.write.notebook.editor.close_alternatives();
+    }
+    if state.page != Page::Write || !state.preferences.chatting {
+        state.write.chat.words.close();
     }
 }
 

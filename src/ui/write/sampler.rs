@@ -80,7 +80,7 @@ fn presets_ui(ui: &mut Ui, lang: Lang, preferences: &mut Preferences, view: &mut
                 ui.close();
             }
             let name = format!("{}: {}", t(lang, Key::Delete), preset.name);
-            if widgets::icon_button(ui, Icon::Delete, &name).clicked() {
+            if widgets::icon_button(ui, Icon::Delete, &name).on_hover_text(&name).clicked() {
                 gone = Some(i);
             }
         });
@@ -263,6 +263,11 @@ fn advanced_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut Inspec
         let mut allowed = sampler.dry_allowed_length as i32;
         whole(ui, &row(text(Key::DryLength), text(Key::DryLengthTip), 0.0..=20.0, 1.0, 2.0), &mut allowed);
         sampler.dry_allowed_length = allowed.unsigned_abs();
+        let window =
+            row(text(Key::DryWindow), text(Key::DryWindowTip), -1.0..=2048.0, 1.0, usual.dry_penalty_last_n as f32);
+        whole(ui, &window, &mut sampler.dry_penalty_last_n);
+        ui.add_space(4.0);
+        lines_ui(ui, lang, view, (Key::DryBreakers, Key::DryBreakersTip), &mut sampler.dry_sequence_breakers);
     });
     head(ui, Key::Filters);
     ui.add_enabled_ui(!sampler.mirostat_2, |ui| {
@@ -278,6 +283,10 @@ fn advanced_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut Inspec
             &row(text(Key::DynamicRange), text(Key::DynamicTip), 0.0..=2.0, 0.05, 0.0),
             &mut sampler.dynatemp_range,
         );
+        ui.add_enabled_ui(sampler.dynatemp_range > 0.0, |ui| {
+            let exponent = row(text(Key::DynamicExponent), text(Key::DynamicExponentTip), 0.1..=3.0, 0.05, 1.0);
+            slider(ui, &exponent, &mut sampler.dynatemp_exponent);
+        });
     });
     widgets::switch(ui, &mut sampler.mirostat_2, text(Key::Mirostat)).on_hover_text(text(Key::MirostatTip));
     if sampler.mirostat_2 {
@@ -302,6 +311,20 @@ fn whole(ui: &mut Ui, row: &SliderRow<'_>, value: &mut i32) {
     }
 }
 
+/// A list that is typed one a line, line ends as `\n`.
+fn lines_ui(ui: &mut Ui, lang: Lang, view: &mut InspectorView, (key, tip): (Key, Key), list: &mut Vec<String>) {
+    widgets::section(ui, t(lang, key)).on_hover_text(t(lang, tip));
+    ui.add_space(4.0);
+    let id = egui::Id::unique(("lines", t(Lang::En, key)));
+    let typed = view.lines.entry(id).or_default();
+    if !ui.memory(|memory| memory.has_focus(id)) {
+        *typed = list.iter().map(|line| line.replace('\n', "\\n")).collect::<Vec<_>>().join("\n");
+    }
+    if widgets::area(ui, id, typed, t(lang, key), t(lang, Key::OneALine), 2).on_hover_text(t(lang, tip)).changed() {
+        *list = typed.lines().filter(|line| !line.is_empty()).map(|line| line.replace("\\n", "\n")).collect();
+    }
+}
+
 /// Stop strings, banned phrases and biases: one line each.
 fn lists_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut InspectorView) {
     for (key, tip, list) in [
@@ -309,17 +332,10 @@ fn lists_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut Inspector
         (Key::BannedPhrases, Key::BannedPhrasesTip, &mut writing.banned),
     ] {
         ui.add_space(8.0);
-        widgets::section(ui, t(lang, key)).on_hover_text(t(lang, tip));
-        ui.add_space(4.0);
-        let id = egui::Id::unique(("lines", t(Lang::En, key)));
-        let typed = view.lines.entry(id).or_default();
-        if !ui.memory(|memory| memory.has_focus(id)) {
-            *typed = list.iter().map(|line| line.replace('\n', "\\n")).collect::<Vec<_>>().join("\n");
-        }
-        if widgets::area(ui, id, typed, t(lang, key), t(lang, Key::OneALine), 2).on_hover_text(t(lang, tip)).changed() {
-            *list = typed.lines().filter(|line| !line.is_empty()).map(|line| line.replace("\\n", "\n")).collect();
-        }
+        lines_ui(ui, lang, view, (key, tip), list);
     }
+    ui.add_space(4.0);
+    widgets::switch(ui, &mut writing.ignore_eos, t(lang, Key::IgnoreEnd)).on_hover_text(t(lang, Key::IgnoreEndTip));
     ui.add_space(8.0);
     widgets::section(ui, t(lang, Key::LogitBias)).on_hover_text(t(lang, Key::LogitBiasTip));
     ui.add_space(4.0);
@@ -328,7 +344,7 @@ fn lists_ui(ui: &mut Ui, lang: Lang, writing: &mut Writing, view: &mut Inspector
     if !ui.memory(|memory| memory.has_focus(id)) {
         *typed = bias_text(&writing.sampler.logit_bias);
     }
-    if widgets::area(ui, id, typed, t(lang, Key::LogitBias), "1234 = -2.5", 2)
+    if widgets::area(ui, id, typed, t(lang, Key::LogitBias), t(lang, Key::LogitBiasHint), 2)
         .on_hover_text(t(lang, Key::LogitBiasTip))
         .changed()
     {
@@ -365,15 +381,16 @@ pub fn sum(lang: Lang, writing: &Writing) -> String {
     if s.temperature <= 0.0 {
         parts.push(t(lang, Key::SumGreedy).to_owned());
     } else if s.mirostat_2 {
-        parts.push(format!("{} τ {}", t(lang, Key::Mirostat), s.mirostat_tau));
+        parts.push(fill(lang, Key::SumMirostat, &[&s.mirostat_tau.to_string()]));
     } else {
         let filters = [
-            (s.top_k > 0, format!("top-k {}", s.top_k)),
-            (s.typical_p < 1.0, format!("typical {}", s.typical_p)),
-            (s.top_n_sigma > 0.0, format!("{} σ", s.top_n_sigma)),
-            (s.xtc_probability > 0.0 && s.xtc_threshold <= 0.5, format!("XTC {}", s.xtc_probability)),
+            (s.top_k > 0, Key::SumTopK, s.top_k.to_string()),
+            (s.typical_p < 1.0, Key::SumTypical, s.typical_p.to_string()),
+            (s.top_n_sigma > 0.0, Key::SumSigma, s.top_n_sigma.to_string()),
+            (s.xtc_probability > 0.0 && s.xtc_threshold <= 0.5, Key::SumXtc, s.xtc_probability.to_string()),
         ];
-        parts.extend(filters.into_iter().filter(|(on, _)| *on).map(|(_, text)| text));
+        let on = filters.iter().filter(|(on, ..)| *on);
+        parts.extend(on.map(|(_, key, number)| fill(lang, *key, &[number])));
     }
     let counted = s.penalty_last_n != 0;
     let plain = s.repeat_penalty != 1.0 || s.frequency_penalty != 0.0 || s.presence_penalty != 0.0;
@@ -381,7 +398,7 @@ pub fn sum(lang: Lang, writing: &Writing) -> String {
         parts.push(fill(lang, Key::SumRepeats, &[&s.repeat_penalty.to_string()]));
     }
     if s.dry_multiplier > 0.0 {
-        parts.push(format!("DRY {}", s.dry_multiplier));
+        parts.push(fill(lang, Key::SumDry, &[&s.dry_multiplier.to_string()]));
     }
     for (key, number) in [
         (Key::SumStops, writing.stop.len()),

@@ -1,6 +1,6 @@
 //! Tasks: chips for what the model can do with the selection, or from a brief.
 
-use egui::{Popup, RectAlign, Ui};
+use egui::{Align, Layout, Popup, RectAlign, Ui};
 
 use crate::ui::{
     Icon, Key,
@@ -16,6 +16,7 @@ pub fn tasks_ui(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         ui.set_height(theme::ROW_HEIGHT);
         widgets::section(ui, state.t(head)).on_hover_text(state.t(Key::TasksTip));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| own_ui(ui, state));
     });
     ui.add_space(4.0);
     let ready = state.model.open.is_some() && !state.is_writing();
@@ -28,6 +29,32 @@ pub fn tasks_ui(ui: &mut Ui, state: &mut State) {
             }
         });
     });
+    state.write.inspector.wants_tasks = false;
+}
+
+/// The menu for the user's own tasks.
+fn own_ui(ui: &mut Ui, state: &mut State) {
+    let lang = state.lang;
+    let button = widgets::icon_button(ui, Icon::More, t(lang, Key::OwnTasks)).on_hover_text(t(lang, Key::OwnTasks));
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(4.0);
+    popup.frame(widgets::popup_frame(ui)).width(220.0).show(|ui| {
+        ui.set_width(220.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let edit = widgets::menu_row(ui, Some(Icon::Edit), t(lang, Key::EditTasks), "", false);
+        if edit.on_hover_text(t(lang, Key::EditTasksTip)).clicked() {
+            state.ask(Action::EditTasks);
+        }
+        if let Some(path) = &state.tasks_path
+            && widgets::menu_row(ui, Some(Icon::Copy), t(lang, Key::CopyPath), "", false)
+                .on_hover_text(path.display().to_string())
+                .clicked()
+        {
+            ui.ctx().copy_text(path.display().to_string());
+        }
+        if widgets::menu_row(ui, Some(Icon::Regenerate), t(lang, Key::ReadTasks), "", false).clicked() {
+            state.ask(Action::ReadTasks);
+        }
+    });
 }
 
 fn chip_ui(ui: &mut Ui, state: &mut State, task: &TaskItem, ready: bool) {
@@ -37,6 +64,9 @@ fn chip_ui(ui: &mut Ui, state: &mut State, task: &TaskItem, ready: bool) {
     let name = lang.pick(&task.en, &task.zh);
     let opens = task.needs != Needs::Nothing;
     let chip = widgets::chip(ui, name, opens, enabled);
+    if enabled && std::mem::take(&mut state.write.inspector.wants_tasks) {
+        chip.request_focus();
+    }
     let why = match (state.model.open.is_some(), has_text || task.needs == Needs::Brief) {
         (false, _) => Some(Key::FirstOpenModel),
         (_, false) => Some(Key::FirstWriteWords),

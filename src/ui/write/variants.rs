@@ -10,10 +10,58 @@ use crate::{
 /// The section; nothing when there are no variants.
 pub fn variants_ui(ui: &mut Ui, state: &mut State) {
     let variants = state.library.document().variants();
-    if variants.is_empty() {
+    let earlier = elsewhere(state);
+    if variants.is_empty() && earlier.is_empty() {
         return;
     }
     ui.add_space(16.0);
+    if !variants.is_empty() {
+        head_ui(ui, state, &variants);
+    }
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        let width = ui.available_width();
+        for (i, variant) in variants.iter().enumerate() {
+            if card_ui(ui, state, variant, Key::VariantNumber, i, width)
+                .on_hover_text(state.t(Key::VariantTip))
+                .clicked()
+            {
+                state.library.document_mut().select_variant(variant.node);
+                state.write.notebook.editor.reveal_caret();
+            }
+        }
+        if earlier.is_empty() {
+            return;
+        }
+        let name = fill(state.lang, Key::EarlierVersions, &[&earlier.len().to_string()]);
+        let mut open = state.write.inspector.earlier_open;
+        widgets::fold(ui, &mut open, &name).on_hover_text(state.t(Key::EarlierTip));
+        state.write.inspector.earlier_open = open;
+        for (i, version) in earlier.iter().enumerate().filter(|_| open) {
+            if card_ui(ui, state, version, Key::EarlierNumber, i, width)
+                .on_hover_text(state.t(Key::EarlierTip))
+                .clicked()
+            {
+                state.library.document_mut().select_elsewhere(version.node);
+                state.write.notebook.editor.reveal_caret();
+            }
+        }
+    });
+}
+
+/// What models wrote on ways of the history that were left, kept until the document changes.
+fn elsewhere(state: &mut State) -> Vec<Variant> {
+    let document = state.library.document();
+    let of = (document.id().to_owned(), document.revision());
+    let kept = &mut state.write.inspector.elsewhere;
+    if kept.as_ref().is_none_or(|(kept_of, _)| *kept_of != of) {
+        *kept = Some((of, document.elsewhere()));
+    }
+    kept.as_ref().map(|(_, versions)| versions.clone()).unwrap_or_default()
+}
+
+/// The head of the variants: how many, another one, all side by side.
+fn head_ui(ui: &mut Ui, state: &mut State, variants: &[Variant]) {
     ui.horizontal(|ui| {
         ui.set_height(24.0);
         let head = match variants.len() {
@@ -32,23 +80,20 @@ pub fn variants_ui(ui: &mut Ui, state: &mut State) {
             if variants.len() > 1 {
                 let name = state.t(Key::Compare);
                 let on = state.write.notebook.compare;
-                if widgets::icon_toggle(ui, Icon::Compare, name, on).on_hover_text(state.t(Key::CompareTip)).clicked() {
-                    state.write.notebook.compare = !on;
+                if widgets::icon_toggle(ui, Icon::Compare, name, on)
+                    .on_hover_text(Command::Compare.hint(lang, os))
+                    .clicked()
+                {
+                    state.command(Command::Compare);
                 }
             }
         });
     });
     ui.add_space(4.0);
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing.y = 8.0;
-        let width = ui.available_width();
-        for (i, variant) in variants.iter().enumerate() {
-            card_ui(ui, state, variant, i, width);
-        }
-    });
 }
 
-fn card_ui(ui: &mut Ui, state: &mut State, variant: &Variant, number: usize, width: f32) {
+/// A card with the beginning of a version; `name` is what a screen reader says.
+fn card_ui(ui: &mut Ui, state: &State, variant: &Variant, name: Key, number: usize, width: f32) -> egui::Response {
     let palette = theme::palette(ui);
     let mut job = LayoutJob::single_section(
         variant.preview.clone(),
@@ -65,11 +110,11 @@ fn card_ui(ui: &mut Ui, state: &mut State, variant: &Variant, number: usize, wid
     let empty = variant.preview.trim().is_empty();
     let height = if empty { 19.0 } else { galley.size().y } + 20.0;
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
-    let name = fill(state.lang, Key::VariantNumber, &[&(number + 1).to_string(), &variant.preview]);
+    let name = fill(state.lang, name, &[&(number + 1).to_string(), &variant.preview]);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, variant.is_current, &name));
     let fill = if variant.is_current { palette.panel } else { Color32::TRANSPARENT };
     let edge = match (variant.is_current, response.hovered()) {
-        (true, _) => palette.accent.gamma_multiply(0.55),
+        (true, _) => palette.accent_line(),
         (_, true) => palette.hairline_strong,
         _ => palette.hairline,
     };
@@ -81,10 +126,7 @@ fn card_ui(ui: &mut Ui, state: &mut State, variant: &Variant, number: usize, wid
         ui.painter().galley(rect.min + vec2(11.0, 10.0), galley, palette.text);
     }
     widgets::focus_ring(ui, &response, theme::CARD_RADIUS);
-    if response.on_hover_text(state.t(Key::VariantTip)).clicked() {
-        state.library.document_mut().select_variant(variant.node);
-        state.write.notebook.editor.reveal_caret();
-    }
+    response
 }
 
 /// The variants side by side, each as far as it was written; a click chooses one.
