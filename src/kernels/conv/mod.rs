@@ -3,6 +3,7 @@
 //! Tensors are contiguous `f32` in NCHW (or NCT) at the border; inside, tiles are channels-last. Weights are laid
 //! out as PyTorch lays them out: (out, in / groups, kernel…) and, transposed, (in, out / groups, kernel…).
 
+mod dense;
 mod direct;
 mod gated;
 mod ops;
@@ -254,6 +255,9 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
+    if shape.is_dense() {
+        return dense::forward(exec, shape, x, w, bias, activation);
+    }
     match Plan::new(shape) {
         Some(plan) => plan.forward(exec, x, w, bias, activation),
         None => direct::forward(exec, shape, x, w, bias, activation),
@@ -269,6 +273,9 @@ pub(crate) fn backward_input(
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
+    if shape.is_dense() {
+        return dense::backward_input(exec, shape, w, g, bias, activation);
+    }
     match Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
         Some(plan) => plan.backward(exec, (&[], w), g, (true, false), bias, activation).0.unwrap_or_default(),
         None => direct::backward_input(exec, shape, w, g, bias, activation),
@@ -277,6 +284,9 @@ pub(crate) fn backward_input(
 
 /// The gradient to `w`. The sum over the batch is split in a way that depends on the shape alone.
 pub(crate) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: Gradient<'_>) -> Vec<f32> {
+    if shape.is_dense() {
+        return dense::backward_weight(exec, shape, x, g);
+    }
     match Plan::new(shape) {
         Some(plan) => plan.backward(exec, (x, &[]), g, (false, true), None, Activation::None).1.unwrap_or_default(),
         None => direct::backward_weight(exec, shape, x, g),

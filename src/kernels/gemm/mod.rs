@@ -7,7 +7,7 @@
 pub(crate) mod micro;
 
 use super::{
-    buffer::Aligned,
+    buffer::{Aligned, scratch, split, total},
     exec::{Exec, Shared},
     vector::LANES,
 };
@@ -49,8 +49,9 @@ impl Packed {
     }
 }
 
-/// Rows of the left operand multiplied together.
-const ROWS: usize = 96;
+/// Rows of the left operand, and columns of the right one, that a task multiplies.
+const ROWS: usize = 384;
+const COLUMNS: usize = 64;
 
 /// `a (m × k) · b (k × n)`, both row-major; `transposed` names operands stored the other way round (a: k × m, b: n × k).
 pub fn matmul(
@@ -61,8 +62,9 @@ pub fn matmul(
     transposed: (bool, bool),
 ) -> Vec<f32> {
     assert!(a.len() == m * k && b.len() == k * n, "operands of a matrix product have the sizes named");
+    let mut out = vec![0.0; m * n];
     if k == 0 || m == 0 || n == 0 {
-        return vec![0.0; m * n];
+        return out;
     }
     let turned;
     let a = if transposed.0 {
@@ -71,39 +73,73 @@ pub fn matmul(
     } else {
         a
     };
-    let packed = if transposed.1 {
-        Packed::new(k, n, |row, column| b[column * k + row])
-    } else {
-        Packed::new(k, n, |row, column| b[row * n + column])
-    };
-    let (columns, passes) = (packed.padded_columns(), micro::passes(&[Segment { offset: 0, len: k }]));
-    let mut out = vec![0.0; m * n];
+    let passes = micro::passes(&[Segment { offset: 0, len: k }]);
     let shared = Shared::new(&mut out);
-    exec.pool.run(m.div_ceil(ROWS), |task| {
-        let (start, end) = (task * ROWS, ((task + 1) * ROWS).min(m));
-        let mut block = vec![0.0; (end - start) * columns];
-        let rows: Vec<_> = (start..end).map(|row| row * k).collect();
-        let c_rows: Vec<_> = (0..end - start).map(|row| row * columns).collect();
-        let task = RowsByPacked {
-            a: a.as_ptr(),
-            rows: &rows,
-            passes: &passes,
-            b: packed.data.as_ptr(),
-            depth: k,
-            columns,
-            c: block.as_mut_ptr(),
-            c_rows: &c_rows,
-            accumulate: false,
-        };
-        // SAFETY: the sizes were checked above, the block holds every row, and tasks write rows of their own.
-        unsafe {
-            micro::rows_by_packed(exec.level, &task);
-            for (row, values) in (start..end).zip(block.chunks_exact(columns)) {
-                shared.part(row * n, n).copy_from_slice(&values[..n]);
+    let blocks = n.div_ceil(COLUMNS);
+    exec.pool.run(m.div_ceil(ROWS) * blocks, |task| {
+        let (row, column) = (task / blocks * ROWS, task % blocks * COLUMNS);
+        let (height, width) = (ROWS.min(m - row), COLUMNS.min(n - column));
+        let columns = padded(width);
+        let lens = [k * columns, height * columns];
+        scratch(total(lens), |memory| {
+            let [packed, block] = split(memory, lens);
+            if transposed.1 {
+                pack_turned(&b[column * k..(column + width) * k], k, packed);
+            } else {
+                pack(&b[column..], n, width, packed);
             }
-        }
+            let rows: Vec<_> = (row..row + height).map(|row| row * k).collect();
+            let c_rows: Vec<_> = (0..height).map(|row| row * columns).collect();
+            let task = RowsByPacked {
+                a: a.as_ptr(),
+                rows: &rows,
+                passes: &passes,
+                b: packed.as_ptr(),
+                depth: k,
+                columns,
+                c: block.as_mut_ptr(),
+                c_rows: &c_rows,
+                accumulate: false,
+            };
+            // SAFETY: the sizes were checked above, the block holds every row, and tasks write places of their own.
+            unsafe {
+                micro::rows_by_packed(exec.level, &task);
+                for (row, values) in (row..row + height).zip(block.chunks_exact(columns)) {
+                    shared.part(row * n + column, width).copy_from_slice(&values[..width]);
+                }
+            }
+        });
     });
     out
+}
+
+/// The first `width` columns of rows of `n` in the order of [`Packed`]; `packed` is of the padded width.
+fn pack(b: &[f32], n: usize, width: usize, packed: &mut [f32]) {
+    let depth = packed.len() / padded(width);
+    for (panel, to) in packed.chunks_mut(2 * LANES * depth).enumerate() {
+        let (first, wide) = (panel * 2 * LANES, to.len() / depth);
+        let count = wide.min(width - first);
+        for (k, to) in to.chunks_exact_mut(wide).enumerate() {
+            to[..count].copy_from_slice(&b[k * n + first..][..count]);
+            to[count..].fill(0.0);
+        }
+    }
+}
+
+/// Columns stored one after another, `depth` numbers each, in the order of [`Packed`].
+fn pack_turned(b: &[f32], depth: usize, packed: &mut [f32]) {
+    let width = b.len() / depth;
+    for (panel, to) in packed.chunks_mut(2 * LANES * depth).enumerate() {
+        let (first, wide) = (panel * 2 * LANES, to.len() / depth);
+        for column in 0..wide {
+            match b.get((first + column) * depth..(first + column + 1) * depth) {
+                Some(values) if first + column < width => {
+                    values.iter().enumerate().for_each(|(k, value)| to[k * wide + column] = *value);
+                }
+                _ => (0..depth).for_each(|k| to[k * wide + column] = 0.0),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -111,10 +147,18 @@ mod tests {
     use super::*;
     use crate::kernels::{Level, Pool, testing::Numbers};
 
+    /// Rows and columns exchanged.
+    fn turned(values: &[f32], rows: usize) -> Vec<f32> {
+        let columns = values.len() / rows.max(1);
+        (0..values.len()).map(|i| values[i % rows * columns + i / rows]).collect()
+    }
+
     #[test]
     fn products_of_any_size_agree_with_f64_at_every_level() {
         let mut numbers = Numbers::new(7);
-        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (6, 16, 16), (13, 385, 9), (97, 800, 33), (200, 64, 24), (3, 0, 2)] {
+        for (m, k, n) in
+            [(1, 1, 1), (5, 7, 3), (6, 16, 16), (13, 385, 9), (97, 800, 33), (400, 64, 24), (9, 20, 150), (3, 0, 2)]
+        {
             let (a, b) = (numbers.vector(m * k), numbers.vector(k * n));
             let expected: Vec<f64> = (0..m * n)
                 .map(|i| (0..k).map(|j| f64::from(a[i / n * k + j]) * f64::from(b[j * n + i % n])).sum())
@@ -123,7 +167,9 @@ mod tests {
                 let mut first: Option<Vec<f32>> = None;
                 for threads in 1..=3 {
                     let pool = Pool::new(threads);
-                    let got = matmul(Exec { level, pool: &pool }, &a, &b, (m, k, n), (false, false));
+                    let exec = Exec { level, pool: &pool };
+                    let got = matmul(exec, &a, &b, (m, k, n), (false, false));
+                    assert_eq!(got, matmul(exec, &turned(&a, m), &turned(&b, k), (m, k, n), (true, true)));
                     for (got, expected) in got.iter().zip(&expected) {
                         assert!((f64::from(*got) - expected).abs() < 1e-5 * (k as f64 + 1.0), "{m}×{k}×{n} {level:?}");
                     }

@@ -399,31 +399,51 @@ impl Plan {
         (wanted.0.then_some(dx), wanted.1.then(|| self.unmap_filters(exec, &sums)))
     }
 
-    /// `sums += inputsᵀ · gradients` for every product.
+    /// `sums += inputsᵀ · gradients` for every product. Both operands are copied to short rows first: at strides of a
+    /// power of two their lines would push each other out of the nearest cache.
     fn add_products(&self, exec: Exec<'_>, tiles: usize, inputs: &[f32], gradients: &[f32], sums: &mut [f32]) {
+        const PANEL: usize = 2 * LANES;
         let (products, depth, outer) = (self.products(), self.depth, self.outer);
         assert!(inputs.len() >= products * tiles * depth && gradients.len() >= products * tiles * outer);
-        let part = if outer > 32 { 32 } else { 16 };
-        let parts = outer.div_ceil(part);
+        assert!(sums.len() >= products * depth * outer);
+        let parts = depth.div_ceil(ROWS);
         let out = Shared::new(sums);
+        let steps = tiles.div_ceil(2 * ROWS);
         exec.pool.run(products * parts, |task| {
-            let (product, column) = (task / parts, task % parts * part);
-            for start in (0..tiles).step_by(2 * ROWS) {
-                let run = Run { a_offset: 0, b_offset: 0, count: (tiles - start).min(2 * ROWS) };
-                let task = Outer {
-                    a: inputs[(product * tiles + start) * depth..].as_ptr(),
-                    a_step: depth,
-                    b: gradients[(product * tiles + start) * outer + column..].as_ptr(),
-                    b_step: outer,
-                    runs: &[run],
-                    rows: depth,
-                    columns: part.min(outer - column),
-                    c: out.pointer(product * depth * outer + column, depth * outer - column),
-                    c_stride: outer,
-                };
-                // SAFETY: the lengths were checked above; tasks have columns of their own.
-                unsafe { micro::outer(exec.level, &task) };
-            }
+            let (product, part) = (task / parts, task % parts);
+            let (first, last) = (depth * part / parts, depth * (part + 1) / parts);
+            let rows = last - first;
+            let lens = [rows * 2 * ROWS, PANEL * 2 * ROWS];
+            scratch(total(lens), |memory| {
+                let [left, right] = split(memory, lens);
+                for step in 0..steps {
+                    let (start, end) = (tiles * step / steps, tiles * (step + 1) / steps);
+                    let count = end - start;
+                    for (row, to) in (start..end).zip(left.chunks_exact_mut(rows)) {
+                        to.copy_from_slice(&inputs[(product * tiles + row) * depth + first..][..rows]);
+                    }
+                    for column in (0..outer).step_by(PANEL) {
+                        let width = PANEL.min(outer - column);
+                        for (row, to) in (start..end).zip(right.chunks_exact_mut(width)) {
+                            to.copy_from_slice(&gradients[(product * tiles + row) * outer + column..][..width]);
+                        }
+                        let at = (product * depth + first) * outer + column;
+                        let task = Outer {
+                            a: left.as_ptr(),
+                            a_step: rows,
+                            b: right.as_ptr(),
+                            b_step: width,
+                            runs: &[Run { a_offset: 0, b_offset: 0, count }],
+                            rows,
+                            columns: width,
+                            c: out.pointer(at, (rows - 1) * outer + width),
+                            c_stride: outer,
+                        };
+                        // SAFETY: the lengths were checked above; tasks have rows of their own.
+                        unsafe { micro::outer(exec.level, &task) };
+                    }
+                }
+            });
         });
     }
 

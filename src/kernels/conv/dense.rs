@@ -1,0 +1,72 @@
+//! A convolution whose one output sees the whole image, and its transpose from a single pixel: plain matrix products.
+
+use super::{ConvShape, Gradient};
+use crate::kernels::{elementwise::Activation, exec::Exec, gemm::matmul};
+
+impl ConvShape {
+    /// Whether every image gives a single output that every pixel has its own tap in.
+    pub(super) fn is_dense(&self) -> bool {
+        self.groups == 1
+            && !self.doubled
+            && self.output == [1; 2]
+            && self.kernel == self.input
+            && self.padding == [0; 2]
+            && self.dilation == [1; 2]
+    }
+
+    /// Numbers of an image.
+    fn image(&self) -> usize {
+        self.in_channels * self.x_plane()
+    }
+}
+
+/// `values` (…, channels, plane), a bias added to each channel and the activation applied.
+fn finished(
+    exec: Exec<'_>,
+    mut values: Vec<f32>,
+    (channels, plane): (usize, usize),
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    if let Some(bias) = bias {
+        for (index, values) in values.chunks_exact_mut(plane).enumerate() {
+            values.iter_mut().for_each(|value| *value += bias[index % channels]);
+        }
+    }
+    if activation == Activation::None { values } else { activation.values(exec, &values) }
+}
+
+/// `y = activation(conv(x, w) + bias)`.
+pub(super) fn forward(
+    exec: Exec<'_>,
+    shape: &ConvShape,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let y = matmul(exec, x, w, (shape.batch, shape.image(), shape.out_channels), (false, true));
+    finished(exec, y, (shape.out_channels, 1), bias, activation)
+}
+
+/// The gradient to `x`; with `bias` and `activation` the forward pass of a transposed convolution.
+pub(super) fn backward_input(
+    exec: Exec<'_>,
+    shape: &ConvShape,
+    w: &[f32],
+    g: Gradient<'_>,
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let applied = g.applied(exec);
+    let g = applied.as_deref().unwrap_or(g.values);
+    let dx = matmul(exec, g, w, (shape.batch, shape.out_channels, shape.image()), (false, false));
+    finished(exec, dx, (shape.in_channels, shape.x_plane()), bias, activation)
+}
+
+/// The gradient to `w`.
+pub(super) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: Gradient<'_>) -> Vec<f32> {
+    let applied = g.applied(exec);
+    let g = applied.as_deref().unwrap_or(g.values);
+    matmul(exec, g, x, (shape.out_channels, shape.batch, shape.image()), (true, false))
+}
