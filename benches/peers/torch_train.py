@@ -101,10 +101,12 @@ def dcgan():
         to_tell.zero_grad()
         loss.backward()
         to_tell.step()
+        tell.requires_grad_(False)
         loss = F.softplus(-tell(made)).mean()
         to_make.zero_grad()
         loss.backward()
         to_make.step()
+        tell.requires_grad_(True)
 
     measured["dcgan_step_ms"] = median_ms(step)
     make.eval()

@@ -92,14 +92,17 @@ impl Network {
         if self.transposed { conv_transpose2d(x, w, b, &layer.options, f) } else { conv2d(x, w, b, &layer.options, f) }
     }
 
-    /// In training: norms by the statistics of the batch, which a trainer would average.
-    fn forward(&self, x: &Tensor, statistics: &mut Vec<Statistics>) -> Result<Tensor> {
+    /// In training: norms by the statistics of the batch, which a trainer would average. `frozen` when only what runs
+    /// before it is trained.
+    fn forward(&self, x: &Tensor, frozen: bool, statistics: &mut Vec<Statistics>) -> Result<Tensor> {
+        let read = |var: &Var| if frozen { var.as_detached_tensor() } else { var.as_tensor().clone() };
         self.layers.iter().try_fold(x.clone(), |x, layer| {
+            let weight = read(&layer.weight);
             let Some((scale, shift)) = &layer.norm else {
-                return self.convolve(&x, layer, &layer.weight, None, layer.activation);
+                return self.convolve(&x, layer, &weight, None, layer.activation);
             };
-            let y = self.convolve(&x, layer, &layer.weight, None, Activation::None)?;
-            let (y, of_batch) = batch_norm(&y, scale, shift, EPSILON, layer.activation)?;
+            let y = self.convolve(&x, layer, &weight, None, Activation::None)?;
+            let (y, of_batch) = batch_norm(&y, &read(scale), &read(shift), EPSILON, layer.activation)?;
             statistics.push(of_batch);
             Ok(y)
         })
@@ -123,11 +126,11 @@ pub(super) fn measure(numbers: &mut Numbers, runs: usize) -> Result<(f64, f64)> 
     let noise = numbers.tensor(&[BATCH, LATENT, 1, 1], 1.0)?;
     let step = || {
         let mut seen = Vec::new();
-        let made = generator.forward(&noise, &mut seen)?;
-        let real = cross_entropy(&discriminator.forward(&images, &mut seen)?, true)?;
-        let fake = cross_entropy(&discriminator.forward(&made.detach(), &mut seen)?, false)?;
+        let made = generator.forward(&noise, false, &mut seen)?;
+        let real = cross_entropy(&discriminator.forward(&images, false, &mut seen)?, true)?;
+        let fake = cross_entropy(&discriminator.forward(&made.detach(), false, &mut seen)?, false)?;
         to_tell.step(&(real + fake)?.backward()?)?;
-        let fooled = cross_entropy(&discriminator.forward(&made, &mut seen)?, true)?;
+        let fooled = cross_entropy(&discriminator.forward(&made, true, &mut seen)?, true)?;
         to_make.step(&fooled.backward()?)
     };
     let step_ms = median_ms(runs, step)?;
