@@ -81,8 +81,7 @@ impl App {
             self.hashes.insert(info.path.clone(), info.sha256.clone());
         }
         self.state.model.open = Some(info);
-        self.state.library.tokens = None;
-        self.counting = Counting::default();
+        self.forget_count();
         if !listed {
             self.list_models();
         }
@@ -217,6 +216,12 @@ impl App {
     pub(super) fn list_models(&mut self) {
         let opened = self.state.preferences.opened_models.clone();
         self.send(Purpose::ListModels, |job| UiCommand::ListModels { job, opened });
+    }
+
+    /// The tokens of what is shown are to be counted anew.
+    pub(super) fn forget_count(&mut self) {
+        self.state.library.tokens = None;
+        self.counting = Counting::default();
     }
 
     /// Has the tokens of what is shown counted, once it rests.

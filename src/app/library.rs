@@ -150,7 +150,7 @@ impl App {
             library.chat = at;
             self.state.preferences.chat = Some(id.to_owned());
         }
-        self.state.library.tokens = None;
+        self.forget_count();
         self.state.write.editing = None;
         crate::ui::write::focus_work(&mut self.state);
     }
@@ -231,7 +231,7 @@ impl App {
                 chat.streaming().collect::<Vec<_>>().into_iter().for_each(|it| chat.abandon_generation(it));
             }
         }
-        self.state.library.tokens = None;
+        self.forget_count();
         self.keeping.since_ms.remove(id);
         if let Some(path) = self.path_of(id)
             && self.keeping.written.remove(id).is_some()
