@@ -9,6 +9,7 @@ use super::{Output, Result};
 use crate::{
     Error,
     kernels::{
+        buffer::KeepMemory,
         conv::{ConvOptions, GatedLayer, conv2d, gated_stack, upsample_conv2d},
         elementwise::{Activation, mean_square},
         optim::{Adam, AdamSettings},
@@ -47,6 +48,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
 }
 
 fn measure(args: &Args) -> candle_core::Result<serde_json::Map<String, serde_json::Value>> {
+    let _kept = KeepMemory::begin();
     let mut measured = serde_json::Map::new();
     let mut numbers = Numbers(1);
     let networks: [(&str, Network); 3] = [

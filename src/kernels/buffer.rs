@@ -119,7 +119,60 @@ impl DerefMut for Kept {
     }
 }
 
-/// Gives the memory kept for the next training step back to the system: for the end of a training.
-pub fn release() {
-    RETURNED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+/// While it lives, memory that is freed stays with the program: a training allocates the same tensors at every step,
+/// and fresh pages from the system must be cleared each time. What is left goes back when it is dropped.
+///
+/// One at a time: a second one would end with the first.
+#[derive(Debug)]
+#[must_use = "memory is kept while this lives"]
+pub struct KeepMemory(());
+
+impl KeepMemory {
+    /// Starts to keep freed memory.
+    pub fn begin() -> Self {
+        allocator::keep();
+        Self(())
+    }
+}
+
+impl Drop for KeepMemory {
+    fn drop(&mut self) {
+        RETURNED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        allocator::release();
+    }
+}
+
+/// glibc's allocator maps every large block anew and gives it back when it is freed, unless it is told not to.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+mod allocator {
+    /// glibc's own settings, to which `release` goes back.
+    const USUAL: [(libc::c_int, libc::c_int); 3] =
+        [(libc::M_MMAP_MAX, 65536), (libc::M_TRIM_THRESHOLD, 128 << 10), (libc::M_TOP_PAD, 128 << 10)];
+    const KEEPING: [(libc::c_int, libc::c_int); 3] =
+        [(libc::M_MMAP_MAX, 0), (libc::M_TRIM_THRESHOLD, libc::c_int::MAX), (libc::M_TOP_PAD, 64 << 20)];
+
+    fn set(settings: [(libc::c_int, libc::c_int); 3]) {
+        for (setting, value) in settings {
+            // SAFETY: the settings are glibc's, the allocator takes its own lock, and any value is allowed for them; a
+            // refusal leaves the setting as it was, which is slower and nothing else.
+            unsafe { libc::mallopt(setting, value) };
+        }
+    }
+
+    pub(super) fn keep() {
+        set(KEEPING);
+    }
+
+    pub(super) fn release() {
+        set(USUAL);
+        // SAFETY: gives back free memory under the allocator's lock; what is in use is not touched.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+mod allocator {
+    pub(super) fn keep() {}
+    pub(super) fn release() {}
 }
