@@ -440,14 +440,14 @@ fn a_file_that_others_changed_is_not_overwritten() {
     window.type_text(", unsaved");
     window.app.open_text("/mine.md".into(), "Old and new", "hash of mine".to_owned());
     assert_eq!(window.document().id(), first);
-    let counts = |window: &Window| {
+    let counts = |window: &mut Window| {
         window.app.count_tokens(&window.ctx);
         window.link.script().commands.iter().filter(|it| matches!(it, UiCommand::CountTokens { .. })).count()
     };
-    let before = counts(&window);
+    let before = counts(&mut window);
     window.app.open_text("/mine.md".into(), "Old and new", "hash of mine".to_owned());
-    assert_eq!(counts(&window), before + 1, "what is shown again is counted again");
-    assert_eq!(counts(&window), before + 1);
+    assert_eq!(counts(&mut window), before + 1, "what is shown again is counted again");
+    assert_eq!(counts(&mut window), before + 1);
     window.app.open_text("/mine.md".into(), "Changed", "hash of changed".to_owned());
     assert_ne!(window.document().id(), first);
     let files = &window.app.state.preferences.files;
