@@ -29,10 +29,10 @@ def theirs(model, tokens):
     for end in range(1, len(tokens)):
         reply = server.handle_completions({
             "prompt": tokens[:end], "n_predict": 1, "max_tokens": 1, "temperature": 1.0, "seed": 1,
-            "n_probs": LIKELIEST, "cache_prompt": True, "ignore_eos": False, "samplers": ["temperature"],
+            "logprobs": LIKELIEST, "cache_prompt": True, "ignore_eos": False, "samplers": ["temperature"],
         })
         reply = json.loads(reply) if isinstance(reply, (str, bytes)) else reply
-        top = reply["completion_probabilities"][0]["top_logprobs"]
+        top = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         found.append(next((one["logprob"] for one in top if one["id"] == tokens[end]), None))
     return found
 
