@@ -32,7 +32,8 @@ def theirs(model, tokens):
             "logprobs": LIKELIEST, "cache_prompt": True, "ignore_eos": False, "samplers": ["temperature"],
         })
         reply = json.loads(reply) if isinstance(reply, (str, bytes)) else reply
-        top = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        logprobs = reply["choices"][0]["logprobs"]  # nothing where llama.cpp drew the end of the text
+        top = logprobs["content"][0]["top_logprobs"] if logprobs and logprobs["content"] else []
         found.append(next((one["logprob"] for one in top if one["id"] == tokens[end]), None))
     return found
 
