@@ -1,6 +1,7 @@
 //! Sampling loops over a progress callback: no threads, no UI.
 
 mod request;
+pub mod image;
 pub mod sampler;
 pub mod tasks;
 mod text;

@@ -1,0 +1,67 @@
+//! What is asked of an image model, as plain data that a recipe can hold.
+
+use serde::{Deserialize, Serialize};
+
+/// One picture to be made: a latent vector in terms that a person can read and a program can repeat.
+///
+/// The latent vector is `Σ weight · N(seed) / √Σ weight²`, where `N(seed)` are standard normal numbers drawn from the
+/// seed, scaled by the truncation, plus the directions. Varying, mixing, the seed map and paths between pictures are
+/// all weighted sums of seeds, so that a sum of sums is one again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageRequest {
+    /// The seeds; at least one, with a weight other than 0.
+    pub seeds: Vec<SeedWeight>,
+    /// The class, of a model that has classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u32>,
+    /// How far from the average picture, 0..=2; 1 leaves the latent as it is.
+    #[serde(default = "one")]
+    pub truncation: f32,
+    /// Steps along the model's principal directions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directions: Vec<Direction>,
+    /// Width and height in pixels, of a model that makes any size; otherwise the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[u32; 2]>,
+}
+
+/// A seed and its share of a mixture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedWeight {
+    /// Where the random numbers start.
+    pub seed: u64,
+    /// The share; may be negative.
+    pub weight: f32,
+}
+
+/// A step along a principal direction of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Direction {
+    /// Which direction, the strongest first.
+    pub index: u32,
+    /// How far, in standard deviations of the latent.
+    pub amount: f32,
+}
+
+/// A finished picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Red, green, blue, a byte each, row after row: `width · height · 3` bytes. Grey pictures repeat their value.
+    pub rgb: Vec<u8>,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+impl ImageRequest {
+    /// The picture of a single seed.
+    pub fn of_seed(seed: u64) -> Self {
+        let seeds = vec![SeedWeight { seed, weight: 1.0 }];
+        Self { seeds, class: None, truncation: 1.0, directions: Vec::new(), size: None }
+    }
+}
