@@ -4,6 +4,7 @@
 //! modules depend on each other.
 
 pub mod app;
+pub mod audio;
 pub mod catalogue;
 pub mod cli;
 pub mod crash;

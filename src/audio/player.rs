@@ -1,0 +1,221 @@
+//! The maker's side: takes samples at the model's rate, and keeps a device supplied with them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rtrb::{Producer, RingBuffer};
+
+use super::{Controls, Converter, Feed, Format, Sound, Stream};
+use crate::{Error, Result};
+
+/// Between looks at a full queue.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Between attempts to open a device anew.
+const RETRY: Duration = Duration::from_millis(500);
+/// A device that takes nothing for this long while it should has stalled.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Plays mono sound on a device.
+pub struct Player {
+    sound: Arc<dyn Sound>,
+    output: Option<String>,
+    source_rate_hz: u32,
+    /// What may wait in the queue, in seconds: later changes are heard after it.
+    latency_s: f32,
+    /// What must wait before the first sample sounds, in seconds.
+    preroll_s: f32,
+    controls: Arc<Controls>,
+    device: Option<Open>,
+    /// When a lost device was last asked for.
+    asked: Instant,
+}
+
+/// A device that is open.
+struct Open {
+    stream: Box<dyn Stream>,
+    queue: Producer<f32>,
+    converter: Converter,
+    format: Format,
+    /// Converted frames for which the queue had no room.
+    ready: Vec<f32>,
+}
+
+impl Player {
+    /// Opens a device, the default one without an id, for sound of `source_rate_hz`. At most `latency_s` of it waits in
+    /// the queue; playing begins when `preroll_s` of it does, or when it is [completed](Self::complete).
+    ///
+    /// # Errors
+    /// When there is no device that can be used.
+    pub fn open(
+        sound: Arc<dyn Sound>,
+        output: Option<&str>,
+        source_rate_hz: u32,
+        latency_s: f32,
+        preroll_s: f32,
+    ) -> Result<Self> {
+        let mut player = Self {
+            sound,
+            output: output.map(str::to_owned),
+            source_rate_hz,
+            latency_s: latency_s.clamp(0.02, 30.0),
+            preroll_s: preroll_s.max(0.0),
+            controls: Arc::new(Controls::default()),
+            device: None,
+            asked: Instant::now(),
+        };
+        player.connect()?;
+        Ok(player)
+    }
+
+    fn connect(&mut self) -> Result<()> {
+        self.asked = Instant::now();
+        let mut made = None;
+        let (controls, latency_s) = (self.controls.clone(), self.latency_s);
+        let stream = self.sound.open(self.output.as_deref(), &mut |format| {
+            let frames = (format.sample_rate_hz as f32 * latency_s).ceil() as usize;
+            let (queue, taken) = RingBuffer::new(frames.max(64));
+            made = Some((queue, format));
+            Feed::new(taken, controls.clone(), format)
+        })?;
+        let Some((queue, format)) = made else {
+            return Err(Error::new("The sound device gave no format; choose another one.", "音频设备未提供格式，请另选设备。"));
+        };
+        let converter = Converter::new(self.source_rate_hz, format.sample_rate_hz)?;
+        self.device = Some(Open { stream, queue, converter, format, ready: Vec::new() });
+        Ok(())
+    }
+
+    /// Volume, pause, and what was played.
+    pub fn controls(&self) -> &Arc<Controls> {
+        &self.controls
+    }
+
+    /// What the device takes; `None` while there is none.
+    pub fn format(&self) -> Option<Format> {
+        self.device.as_ref().map(|device| device.format)
+    }
+
+    /// Plays `samples`, each in -1..1, after those before; waits while the queue is full. While no device is there the
+    /// samples are passed over in the time they would have taken, and a device is looked for. `false` when it was
+    /// cancelled before all were taken.
+    ///
+    /// # Errors
+    /// When the rate cannot be converted.
+    pub fn write(&mut self, samples: &[f32], cancel: &AtomicBool) -> Result<bool> {
+        self.reconnect();
+        let Some(device) = &mut self.device else {
+            return Ok(wait(Duration::from_secs_f64(samples.len() as f64 / f64::from(self.source_rate_hz)), cancel));
+        };
+        self.controls.set_complete(false);
+        device.converter.push(samples, &mut device.ready)?;
+        self.hand_over(cancel)
+    }
+
+    /// Plays what is left, also of a pre-roll that was not reached, and waits until the queue is empty. `false` when it
+    /// was cancelled before.
+    ///
+    /// # Errors
+    /// When the rate cannot be converted.
+    pub fn complete(&mut self, cancel: &AtomicBool) -> Result<bool> {
+        if let Some(device) = &mut self.device {
+            device.converter.finish(&mut device.ready)?;
+            device.converter = Converter::new(self.source_rate_hz, device.format.sample_rate_hz)?;
+        }
+        if !self.hand_over(cancel)? {
+            return Ok(false);
+        }
+        self.controls.set_complete(true);
+        self.controls.set_paused(false);
+        let mut watch = Watch::new();
+        while let Some(device) = &self.device {
+            let left = device.queue.buffer().capacity() - device.queue.slots();
+            if left == 0 || device.stream.is_lost() || watch.has_stalled(left) {
+                break;
+            }
+            if cancel.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(true)
+    }
+
+    /// Moves what is converted into the queue.
+    fn hand_over(&mut self, cancel: &AtomicBool) -> Result<bool> {
+        let mut watch = Watch::new();
+        loop {
+            let Some(device) = &mut self.device else { return Ok(true) };
+            let room = device.queue.slots().min(device.ready.len());
+            for sample in device.ready.drain(..room) {
+                // There is room: this thread alone fills the queue.
+                let _ = device.queue.push(sample);
+            }
+            let waiting = device.queue.buffer().capacity() - device.queue.slots();
+            let preroll = (self.preroll_s * device.format.sample_rate_hz as f32) as usize;
+            if self.controls.is_paused() && waiting >= preroll.min(device.queue.buffer().capacity()) && waiting > 0 {
+                self.controls.set_paused(false);
+            }
+            if device.ready.is_empty() {
+                return Ok(true);
+            }
+            if cancel.load(Ordering::Relaxed) {
+                device.ready.clear();
+                return Ok(false);
+            }
+            if device.stream.is_lost() || watch.has_stalled(waiting) {
+                self.device = None;
+                return Ok(true);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Lets go of a lost device and looks for one from time to time.
+    fn reconnect(&mut self) {
+        if self.device.as_ref().is_some_and(|device| device.stream.is_lost()) {
+            self.device = None;
+        }
+        if self.device.is_none() && self.asked.elapsed() >= RETRY {
+            // Still none: the next attempt comes soon, and the sound itself is kept by whoever makes it.
+            let _ = self.connect();
+        }
+    }
+}
+
+/// Notices a device that takes nothing.
+struct Watch {
+    since: Instant,
+    last: usize,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { since: Instant::now(), last: usize::MAX }
+    }
+
+    fn has_stalled(&mut self, waiting: usize) -> bool {
+        if waiting != self.last {
+            *self = Self { since: Instant::now(), last: waiting };
+        }
+        self.since.elapsed() > STALLED
+    }
+}
+
+/// Sleeps, unless it is cancelled.
+fn wait(mut left: Duration, cancel: &AtomicBool) -> bool {
+    while !left.is_zero() {
+        if cancel.load(Ordering::Relaxed) {
+            return false;
+        }
+        let part = left.min(Duration::from_millis(20));
+        thread::sleep(part);
+        left -= part;
+    }
+    true
+}
