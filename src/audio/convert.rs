@@ -28,7 +28,9 @@ impl Converter {
         let fits = |rate: u32| (1_000..=768_000).contains(&rate);
         if !fits(from_hz) || !fits(to_hz) {
             return Err(Error::new(
-                format!("Sound cannot be converted from {from_hz} Hz to {to_hz} Hz; rates from 1,000 to 768,000 Hz can."),
+                format!(
+                    "Sound cannot be converted from {from_hz} Hz to {to_hz} Hz; rates from 1,000 to 768,000 Hz can."
+                ),
                 format!("无法将声音从 {from_hz} Hz 转换为 {to_hz} Hz；支持 1,000 至 768,000 Hz。"),
             ));
         }

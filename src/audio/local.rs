@@ -42,8 +42,7 @@ impl Sound for LocalSound {
         });
         let device = chosen.or_else(|| host.default_output_device()).ok_or_else(nothing)?;
         let config = device.default_output_config().map_err(|why| no_device(&why))?;
-        let format =
-            Format { sample_rate_hz: config.sample_rate(), channels: usize::from(config.channels()).max(1) };
+        let format = Format { sample_rate_hz: config.sample_rate(), channels: usize::from(config.channels()).max(1) };
         let lost = Arc::new(AtomicBool::new(false));
         let stream = start(&device, &config, BufferSize::Fixed(BUFFER_FRAMES), feed(format), &lost)
             // Some systems let nobody choose.
@@ -71,8 +70,7 @@ fn start(
     feed: Feed,
     lost: &Arc<AtomicBool>,
 ) -> Result<cpal::Stream> {
-    let plain =
-        StreamConfig { channels: config.channels(), sample_rate: config.sample_rate(), buffer_size };
+    let plain = StreamConfig { channels: config.channels(), sample_rate: config.sample_rate(), buffer_size };
     let stream = match config.sample_format() {
         SampleFormat::F32 => build::<f32>(device, plain, feed, lost),
         SampleFormat::F64 => build::<f64>(device, plain, feed, lost),

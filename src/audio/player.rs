@@ -84,7 +84,10 @@ impl Player {
             Feed::new(taken, controls.clone(), format)
         })?;
         let Some((queue, format)) = made else {
-            return Err(Error::new("The sound device gave no format; choose another one.", "音频设备未提供格式，请另选设备。"));
+            return Err(Error::new(
+                "The sound device gave no format; choose another one.",
+                "音频设备未提供格式，请另选设备。",
+            ));
         };
         let converter = Converter::new(self.source_rate_hz, format.sample_rate_hz)?;
         self.device = Some(Open { stream, queue, converter, format, ready: Vec::new() });

@@ -26,6 +26,7 @@ pub mod softmax;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod vector;
+pub mod wavenet;
 
 pub use exec::Exec;
 pub use level::Level;

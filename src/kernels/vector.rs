@@ -20,6 +20,9 @@ pub(crate) unsafe trait Vector: Copy {
     /// Eight floats must be readable at `from`.
     unsafe fn load(from: *const f32) -> Self;
     /// # Safety
+    /// Eight half floats must be readable at `from`.
+    unsafe fn load_half(from: *const u16) -> Self;
+    /// # Safety
     /// Eight floats must be writable at `to`.
     unsafe fn store(self, to: *mut f32);
     fn add(self, other: Self) -> Self;
@@ -105,6 +108,12 @@ unsafe impl Vector for Portable {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for eight floats.
         Self(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_half(from: *const u16) -> Self {
+        // SAFETY: the caller vouches for eight halves.
+        let halves = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
+        Self(halves.map(|half| half::f16::from_bits(half).to_f32()))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -211,6 +220,11 @@ mod x86 {
         unsafe fn load(from: *const f32) -> Self {
             // SAFETY: the caller vouches for eight floats.
             Self(unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn load_half(from: *const u16) -> Self {
+            // SAFETY: the caller vouches for eight halves; the level has F16C.
+            Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
