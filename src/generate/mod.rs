@@ -1,7 +1,7 @@
 //! Sampling loops over a progress callback: no threads, no UI.
 
-mod request;
 pub mod image;
+mod request;
 pub mod sampler;
 pub mod tasks;
 mod text;

@@ -27,6 +27,6 @@ pub mod softmax;
 pub(crate) mod testing;
 pub(crate) mod vector;
 
-pub use exec::Exec;
+pub use exec::{Exec, with_threads};
 pub use level::Level;
 pub use pool::Pool;
