@@ -8,11 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-
 use crate::{
     Error, Result,
-    formats::{gguf::GgufFile, tokenizer::Tokenizer},
+    formats::{card::Card, gguf::GgufFile, tokenizer::Tokenizer},
     generate::DEFAULT_CONTEXT,
     nets::decoder::{Config, Decoder},
 };
@@ -46,16 +44,6 @@ pub struct Model {
     pub bundled: bool,
     /// Why it cannot be run, in both languages, if it cannot.
     pub unusable: Option<crate::Error>,
-}
-
-/// The part of a `model.toml` that the studio reads.
-#[derive(Debug, Deserialize)]
-struct Card {
-    name: String,
-    kind: String,
-    file: String,
-    licence: String,
-    source: String,
 }
 
 /// The model that writes when nobody has chosen one.
@@ -114,6 +102,18 @@ pub fn find(name_or_path: &str) -> Result<Model> {
         format!("There is no model or file “{name_or_path}”; {en}, and the path of a .gguf file works too."),
         format!("没有名为“{name_or_path}”的模型或文件；{zh}，也可以给出 .gguf 文件的路径。"),
     ))
+}
+
+/// As [`find`], but only a model that can be run.
+///
+/// # Errors
+/// When there is none, or why it cannot be run.
+pub fn usable(name_or_path: &str) -> Result<Model> {
+    let found = find(name_or_path)?;
+    match found.unusable {
+        Some(why) => Err(why),
+        None => Ok(found),
+    }
 }
 
 /// What the text model in a GGUF file is, and whether it can be run.
@@ -219,16 +219,7 @@ fn cards(root: &Path) -> Vec<PathBuf> {
 /// cannot be read gives a model that says so, under the name of its folder.
 fn read_card(path: &Path) -> Option<Model> {
     let folder = path.parent()?;
-    let read = crate::files::read_text(path, 1 << 20).and_then(|text| {
-        toml::from_str::<Card>(&text).map_err(|why| {
-            let (name, why) = (path.display(), why.message().to_owned());
-            Error::new(
-                format!("“{name}” cannot be read: {why}; install the studio again."),
-                format!("无法读取“{name}”：{why}，请重新安装。"),
-            )
-        })
-    });
-    match read {
+    match Card::read(path) {
         Ok(card) => {
             // Only a plain name: the file lies beside its card.
             let file = folder.join(Path::new(&card.file).file_name()?);

@@ -69,6 +69,23 @@ pub fn read_text(path: &Path, limit_bytes: u64) -> Result<String> {
     Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
 }
 
+/// The bytes of a file.
+///
+/// # Errors
+/// When it cannot be read or is over `limit_bytes`.
+pub fn read_bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
+    let failed = |why: std::io::Error| Error::file(("open", "打开"), path, &why);
+    let meta = fs::metadata(path).map_err(failed)?;
+    if meta.len() > limit_bytes {
+        let (name, have, most) = (path.display(), meta.len() >> 20, limit_bytes >> 20);
+        return Err(Error::new(
+            format!("“{name}” has {have} MB, more than the {most} MB that can be opened."),
+            format!("“{name}”有 {have} MB，超过可打开的上限 {most} MB。"),
+        ));
+    }
+    fs::read(path).map_err(failed)
+}
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests put damaged files in place")]
 mod tests {

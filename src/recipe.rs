@@ -1,12 +1,16 @@
 //! `Recipe`: everything needed to make a saved output again, byte for byte.
 //!
-//! A saved text `NAME.md` has its recipe beside it as `NAME.md.atelier.json`.
+//! A saved text `NAME.md` has its recipe beside it as `NAME.md.atelier.json`; a PNG has it inside.
+
+mod image;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, files, formats::hash::sha256_of_bytes, generate::TextRequest};
+
+pub use image::{Contents, Enlarged, ImageRecipe, contents, plain_png};
 
 /// The version of the format that this program writes.
 pub const FORMAT: u32 = 1;
@@ -20,7 +24,8 @@ pub struct Recipe {
     pub format: u32,
     /// The version of Atelier that made the output.
     pub atelier: String,
-    /// The SHA-256 of the output's bytes, in lower-case hex: what a render must give again.
+    /// The SHA-256 of the output, in lower-case hex: what a render must give again. Of a text its bytes; of a picture
+    /// its pixels, three bytes each (red, green, blue), row after row, whatever file they are kept in.
     pub sha256: String,
     /// The output's kind and all that made it.
     #[serde(flatten)]
@@ -33,6 +38,8 @@ pub struct Recipe {
 pub enum Work {
     /// A text, of written and generated pieces.
     Text(TextRecipe),
+    /// A picture from an image model, enlarged or not.
+    Image(ImageRecipe),
 }
 
 /// A text in order, and the generations its pieces were taken from.
@@ -152,8 +159,11 @@ impl Recipe {
             ));
         }
         let recipe: Self = serde_json::from_value(value).map_err(|why| damaged(&why))?;
-        let Work::Text(work) = &recipe.work;
-        work.check().map_err(|why| damaged(&why))?;
+        match &recipe.work {
+            Work::Text(work) => work.check(),
+            Work::Image(work) => work.check(),
+        }
+        .map_err(|why| damaged(&why))?;
         Ok(recipe)
     }
 }
@@ -251,7 +261,7 @@ mod tests {
         assert!(dir.path().join("诗.md.atelier.json").exists());
         let read = Recipe::of_file(&path).expect("read");
         assert_eq!(read, recipe);
-        let Work::Text(work) = read.work;
+        let Work::Text(work) = read.work else { panic!("a text") };
         let text = work.render(&mut |_| Ok(" upon a time".to_owned())).expect("render");
         assert_eq!(sha256_of_bytes(text.as_bytes()), recipe.sha256);
         let short = work.render(&mut |_| Ok(" up".to_owned())).expect_err("too short");
@@ -261,7 +271,7 @@ mod tests {
     #[test]
     fn what_an_unknown_model_wrote_counts_as_written() {
         let text = "Once upon你好 a t";
-        let Work::Text(work) = recipe().work;
+        let Work::Text(work) = recipe().work else { panic!("a text") };
         assert_eq!(work.clone().without_unknown_models(text), work);
         let mut unknown = work;
         unknown.generations[0].model.sha256.clear();
@@ -284,7 +294,7 @@ mod tests {
 
     #[test]
     fn generations_that_no_piece_uses_are_not_run() {
-        let Work::Text(mut work) = recipe().work;
+        let Work::Text(mut work) = recipe().work else { panic!("a text") };
         work.pieces.retain(|piece| matches!(piece, Piece::Written(_)));
         assert_eq!(work.render(&mut |_| panic!("not needed")).expect("render"), "Once你好");
     }

@@ -112,10 +112,11 @@ fn a_full_queue_waits_and_can_be_cancelled() {
     let mut player = open(&sound, 0.1, 0.0);
     let cancel = Arc::new(AtomicBool::new(false));
     let other = cancel.clone();
-    let stopper = std::thread::spawn(move || {
+    let stop = move || {
         std::thread::sleep(std::time::Duration::from_millis(60));
         other.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
+    };
+    let stopper = std::thread::Builder::new().name("stopper".into()).spawn(stop).expect("a thread");
     assert!(!player.write(&ramp(100_000), &cancel).expect("is cancelled"));
     stopper.join().expect("joins");
 }

@@ -1,8 +1,11 @@
 //! File formats: reading, checking and writing them. Knows no networks and no window.
 
+pub mod card;
 pub mod chat_template;
 pub mod gguf;
 pub mod hash;
+pub mod png;
 pub mod pth;
 pub mod safetensors;
 pub mod tokenizer;
+pub mod weights;

@@ -1,6 +1,42 @@
 //! Where a kernel runs: with which instructions, on which threads.
 
-use super::{Level, Pool};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{Level, Pool, pool::physical_cores};
+
+thread_local! {
+    /// The pool that [`with_threads`] chose for this thread.
+    static CHOSEN: Cell<Option<&'static Pool>> = const { Cell::new(None) };
+}
+
+/// Runs `work` with the kernels it calls on `threads` threads. Its results are the same with any number.
+///
+/// A pool is made for each number asked for and kept: idle ones use no processor time, and few numbers are ever asked for.
+pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
+    /// Puts back what was chosen before, whatever happens inside.
+    struct Before(Option<&'static Pool>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CHOSEN.set(self.0);
+        }
+    }
+    let _before = Before(CHOSEN.replace(Some(pool_of(threads))));
+    work()
+}
+
+fn pool_of(threads: usize) -> &'static Pool {
+    static POOLS: Mutex<BTreeMap<usize, &'static Pool>> = Mutex::new(BTreeMap::new());
+    let threads = threads.clamp(1, 256);
+    if threads == physical_cores() {
+        return Pool::global();
+    }
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    pools.entry(threads).or_insert_with(|| Box::leak(Box::new(Pool::new(threads))))
+}
 
 /// The instructions and the threads of a kernel call. No result depends on the number of threads.
 #[derive(Clone, Copy)]
@@ -10,9 +46,9 @@ pub struct Exec<'a> {
 }
 
 impl Exec<'static> {
-    /// The widest instructions and the threads of the process.
+    /// The widest instructions, and the threads that [`with_threads`] chose or those of the process.
     pub fn current() -> Self {
-        Self { level: Level::current(), pool: Pool::global() }
+        Self { level: Level::current(), pool: CHOSEN.get().unwrap_or_else(Pool::global) }
     }
 }
 

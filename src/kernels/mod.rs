@@ -28,6 +28,6 @@ pub(crate) mod testing;
 pub(crate) mod vector;
 pub mod wavenet;
 
-pub use exec::Exec;
+pub use exec::{Exec, with_threads};
 pub use level::Level;
 pub use pool::Pool;

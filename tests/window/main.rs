@@ -294,7 +294,7 @@ fn a_saved_text_has_its_recipe_beside_it() {
     assert!(text.ends_with(WORDS.concat().as_bytes()));
     let recipe = of("The lighthouse.md.atelier.json").expect("its recipe was saved");
     let recipe: atelier::recipe::Recipe = serde_json::from_slice(&recipe).expect("a recipe");
-    let atelier::recipe::Work::Text(work) = recipe.work;
+    let atelier::recipe::Work::Text(work) = recipe.work else { panic!("the recipe is of a text") };
     assert_eq!(work.generations[0].model.sha256, "ab".repeat(32));
     assert_eq!(work.pieces.len(), 2);
 }

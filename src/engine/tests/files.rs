@@ -133,7 +133,7 @@ fn a_text_is_saved_with_a_recipe_that_names_its_model() {
     };
     window.send(save(1, "one ?", Guard::Nothing));
     assert_eq!(window.outcome(1), Outcome::Finished);
-    let Work::Text(work) = Recipe::of_file(&path).expect("its recipe").work;
+    let Work::Text(work) = Recipe::of_file(&path).expect("its recipe").work else { panic!("a text") };
     assert_eq!(work.generations[0].model.sha256, sha256_of_bytes(b"abc"));
     assert_eq!(work.pieces, [recipe.pieces[0].clone(), Piece::Written(" ?".to_owned())], "its model is gone");
 

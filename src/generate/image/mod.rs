@@ -1,5 +1,9 @@
 //! Pictures from generative networks: what is asked, and the latent vectors that answer it.
 
+mod directions;
+mod latent;
+mod model;
 mod request;
 
+pub use model::{ImageModel, ImageModelInfo};
 pub use request::{Direction, ImageRequest, Picture, SeedWeight};

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
+/// Seeds and directions that a request may have: more than any mixture of mixtures needs.
+const MOST_PARTS: usize = 4096;
+
 /// One picture to be made: a latent vector in terms that a person can read and a program can repeat.
 ///
 /// The latent vector is `Σ weight · N(seed) / √Σ weight²`, where `N(seed)` are standard normal numbers drawn from the
@@ -63,5 +68,33 @@ impl ImageRequest {
     pub fn of_seed(seed: u64) -> Self {
         let seeds = vec![SeedWeight { seed, weight: 1.0 }];
         Self { seeds, class: None, truncation: 1.0, directions: Vec::new(), size: None }
+    }
+
+    /// Refuses what no latent vector answers.
+    ///
+    /// # Errors
+    /// When there are no seeds or no weight, or a number is not finite or out of its range.
+    pub fn check(&self) -> Result<()> {
+        let parts = self.seeds.len().max(self.directions.len());
+        let square: f64 = self.seeds.iter().map(|seed| f64::from(seed.weight).powi(2)).sum();
+        if self.seeds.is_empty() || parts > MOST_PARTS || !(square > 0.0 && square.is_finite()) {
+            return Err(Error::new(
+                "A picture needs at least one seed with a weight other than 0; give it one.",
+                "图片至少需要一个权重不为 0 的种子，请给出一个。",
+            ));
+        }
+        if !(0.0..=2.0).contains(&self.truncation) {
+            return Err(Error::new(
+                format!("The truncation {} is out of range; choose one from 0 to 2.", self.truncation),
+                format!("截断 {} 超出范围，请取 0 到 2。", self.truncation),
+            ));
+        }
+        if self.directions.iter().any(|direction| !(-100.0..=100.0).contains(&direction.amount)) {
+            return Err(Error::new(
+                "A step along a direction is out of range; choose one from −100 to 100.",
+                "沿方向的步长超出范围，请取 −100 到 100。",
+            ));
+        }
+        Ok(())
     }
 }

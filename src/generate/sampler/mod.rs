@@ -15,7 +15,7 @@ mod min_p;
 mod mirostat;
 mod penalties;
 mod presets;
-mod rng;
+pub(super) mod rng;
 mod settings;
 mod temperature;
 mod top_k;

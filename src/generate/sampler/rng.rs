@@ -1,23 +1,23 @@
 //! Random numbers that are the same on every machine: xoshiro256** (Blackman and Vigna, 2018), seeded by SplitMix64.
 
-/// A generator for one place in a text.
+/// A generator for one place in a text, or of a picture.
 ///
 /// Each place has its own stream, so what is drawn there depends on the seed and the place alone: a text that is taken
 /// up again after its n-th token goes on exactly as it would have gone.
-pub(super) struct Rng {
+pub(in crate::generate) struct Rng {
     state: [u64; 4],
 }
 
 impl Rng {
     /// The stream of `seed` at the `place`-th token.
-    pub(super) fn at(seed: u64, place: u64) -> Self {
+    pub(in crate::generate) fn at(seed: u64, place: u64) -> Self {
         let mut mixer = seed;
         let mut mixed = split_mix(&mut mixer) ^ place;
         Self { state: std::array::from_fn(|_| split_mix(&mut mixed)) }
     }
 
     /// Uniform in [0, 1), with 53 random bits.
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(in crate::generate) fn uniform(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 

@@ -153,15 +153,15 @@ unsafe fn tile<V: Vector, W: Weight, const VOICES: usize, const VECTORS: usize>(
             let x: [V; VOICES] = std::array::from_fn(|v| V::splat(*x[v].add(input)));
             for i in 0..VECTORS {
                 let w: V = W::load(from.add(8 * i));
-                for v in 0..VOICES {
-                    sums[v][i] = w.mul_add(x[v], sums[v][i]);
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    sums[i] = w.mul_add(x, sums[i]);
                 }
             }
             from = from.wrapping_add(width);
         }
-        for v in 0..VOICES {
-            for i in 0..VECTORS {
-                sums[v][i].store(acc[v].add(8 * i));
+        for (sums, acc) in sums.into_iter().zip(acc) {
+            for (i, sum) in sums.into_iter().enumerate() {
+                sum.store(acc.add(8 * i));
             }
         }
     }

@@ -49,6 +49,7 @@ impl MlpConfig {
 struct Mlp {
     layers: Vec<Linear>,
     input_dim: usize,
+    output_dim: usize,
 }
 
 impl Mlp {
@@ -58,7 +59,7 @@ impl Mlp {
             Linear::new(config.sizes[level], config.sizes[level + 1], &weights.pp(place))
         };
         let layers = PLACES.iter().enumerate().map(layer).collect::<Result<_>>()?;
-        Ok(Self { layers, input_dim: config.sizes[0] })
+        Ok(Self { layers, input_dim: config.sizes[0], output_dim: config.sizes[4] })
     }
 
     /// (N, inputs) to (N, outputs)
@@ -86,8 +87,14 @@ impl Generator {
         Mlp::new(config, weights).map(Self)
     }
 
-    pub(super) fn input_dim(&self) -> usize {
+    /// How many numbers it takes.
+    pub fn input_dim(&self) -> usize {
         self.0.input_dim
+    }
+
+    /// How many numbers it makes.
+    pub fn output_dim(&self) -> usize {
+        self.0.output_dim
     }
 
     /// (N, input_dim) to (N, output_dim)
@@ -111,7 +118,8 @@ impl Discriminator {
         Mlp::new(config, weights).map(Self)
     }
 
-    pub(super) fn input_dim(&self) -> usize {
+    /// How many numbers it takes.
+    pub fn input_dim(&self) -> usize {
         self.0.input_dim
     }
 

@@ -1,38 +1,21 @@
-//! `atelier render`: makes a saved text again from its own recipe, and checks that it is the same.
+//! A text made again, byte for byte.
 
-use std::{collections::HashMap, path::PathBuf, sync::atomic::AtomicBool};
+use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
 
-use super::{Output, Result, text};
+use super::super::{Output, Result, text};
 use crate::{
     Error,
     formats::hash::{sha256_of_bytes, sha256_of_file},
     generate::TextWriter,
     kernels,
-    recipe::{ModelRef, Recipe, TextGeneration, Work},
+    recipe::{ModelRef, Recipe, TextGeneration, TextRecipe},
 };
 
-/// Make a saved output again from the recipe beside it.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The saved output, whose recipe lies beside it as FILE.atelier.json
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Where to save it again
-    #[arg(long, value_name = "FILE2")]
-    out: PathBuf,
-}
-
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the recipe is missing or damaged, its model is missing or another one, or what comes out differs.
-pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
-    let recipe = Recipe::of_file(&args.file)?;
-    let Work::Text(work) = &recipe.work;
+pub(super) fn run(file: &Path, to: &Path, recipe: &Recipe, work: &TextRecipe, out: &mut Output<'_>) -> Result {
     let mut writers = HashMap::new();
     let rendered = work.render(&mut |generation| write(generation, &mut writers))?;
     if sha256_of_bytes(rendered.as_bytes()) != recipe.sha256 {
-        let name = args.file.display();
+        let name = file.display();
         return Err(Error::new(
             format!(
                 "The text made from the recipe of “{name}” is not the one that was saved: the recipe was changed, or version {} wrote it otherwise; nothing was saved.",
@@ -42,10 +25,10 @@ pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
         )
         .into());
     }
-    recipe.save(&args.out, &rendered)?;
-    let saved = sha256_of_file(&args.file, |_| true).ok().flatten();
+    recipe.save(to, &rendered)?;
+    let saved = sha256_of_file(file, |_| true).ok().flatten();
     if saved.is_some_and(|saved| saved != recipe.sha256) {
-        let name = args.file.display();
+        let name = file.display();
         let note = Error::new(
             format!("“{name}” was changed after its recipe was written; the new file is what it was before."),
             format!("“{name}”在写入配方之后被改动过，新文件是改动之前的内容。"),

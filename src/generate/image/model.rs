@@ -1,0 +1,251 @@
+//! An image model from its file, and the pictures it draws.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use candle_core::{Device, Tensor};
+
+use super::{
+    directions::principal,
+    latent::latent,
+    request::{ImageRequest, Picture},
+};
+use crate::{
+    Error, Result,
+    formats::{card::Card, hash::sha256_of_file, weights},
+    kernels::with_threads,
+    nets::sketch::{Settings, Sketch, State},
+};
+
+/// The most pictures drawn in one pass.
+const MOST_AT_ONCE: usize = 32;
+/// A pass shorter than this is followed by a longer one: pictures come steadily, and cancelling is quick.
+const PASS: Duration = Duration::from_millis(80);
+
+/// What an image model is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageModelInfo {
+    /// Bundled name or file name.
+    pub name: String,
+    /// The name as people write it; the same as `name` when its card gives none.
+    pub title: String,
+    /// Where its file lies.
+    pub path: PathBuf,
+    /// The kind of network, such as `mlp` or `dcgan`.
+    pub family: String,
+    /// Numbers in its latent vector.
+    pub latent: usize,
+    /// The classes' names in English and Chinese; empty when it has no classes.
+    pub classes: Vec<(String, String)>,
+    /// Width of its pictures in pixels; of a model of any size, the usual one.
+    pub width: u32,
+    /// Height of its pictures in pixels.
+    pub height: u32,
+    /// Whether a request may ask for another size.
+    pub any_size: bool,
+    /// How many principal directions it has.
+    pub directions: usize,
+}
+
+/// An image model, ready to draw.
+pub struct ImageModel {
+    info: ImageModelInfo,
+    network: Sketch,
+    channels: usize,
+    directions: Vec<Vec<f32>>,
+    threads: usize,
+    sha256: OnceLock<String>,
+}
+
+impl ImageModel {
+    /// Opens the weights at `path`, to run on `threads` threads.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its weights are of no network that draws pictures.
+    pub fn open(name: &str, path: &Path, threads: usize) -> Result<Self> {
+        let tensors = weights::load(path)?;
+        check_finite(&tensors)?;
+        let first = tensors.get("fc.0.weight").cloned();
+        let network = Sketch::from_state(&State::new(tensors.into_iter().collect())?, &mut Settings::default())?;
+        let (Sketch::Generator(generator), Some(first)) = (&network, first) else { return Err(draws_nothing()) };
+        let (latent, outputs) = (generator.input_dim(), generator.output_dim());
+        let (side, channels) = square(outputs)?;
+        let turned = first.t().and_then(|t| t.flatten_all()).and_then(|t| t.to_dtype(candle_core::DType::F32));
+        let turned = turned.and_then(|t| t.to_vec1()).map_err(|why| failed(&why))?;
+        let directions = principal(&turned, latent);
+        let card = Card::beside(path);
+        let title = card.as_ref().map(|card| card.title.clone()).filter(|title| !title.is_empty());
+        let info = ImageModelInfo {
+            name: name.to_owned(),
+            title: title.unwrap_or_else(|| name.to_owned()),
+            path: path.to_owned(),
+            family: "mlp".to_owned(),
+            latent,
+            classes: Vec::new(),
+            width: side,
+            height: side,
+            any_size: false,
+            directions: directions.len(),
+        };
+        Ok(Self { info, network, channels, directions, threads, sha256: OnceLock::new() })
+    }
+
+    /// What it is.
+    pub fn info(&self) -> &ImageModelInfo {
+        &self.info
+    }
+
+    /// The SHA-256 of its file in lower-case hex; read from the file the first time.
+    ///
+    /// # Errors
+    /// When the file can no longer be read.
+    pub fn sha256(&self) -> Result<&str> {
+        if let Some(known) = self.sha256.get() {
+            return Ok(known);
+        }
+        let hash = sha256_of_file(&self.info.path, |_| true)?.unwrap_or_default();
+        Ok(self.sha256.get_or_init(|| hash))
+    }
+
+    /// Draws `requests` and tells `on` each picture, with its place among the requests, as soon as it is there. Each is
+    /// the same whatever is drawn beside it and on however many threads. `false` when `cancel` was set before the end.
+    ///
+    /// # Errors
+    /// When a request makes no sense for this model.
+    pub fn draw(
+        &mut self,
+        requests: &[ImageRequest],
+        cancel: &AtomicBool,
+        on: &mut dyn FnMut(usize, Picture),
+    ) -> Result<bool> {
+        requests.iter().try_for_each(|request| self.check(request))?;
+        let (mut done, mut at_once) = (0, 1);
+        while done < requests.len() {
+            if cancel.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            let begun = Instant::now();
+            let end = requests.len().min(done + at_once);
+            let drawn = with_threads(self.threads, || self.pass(&requests[done..end]))?;
+            for (index, picture) in (done..end).zip(drawn) {
+                on(index, picture);
+            }
+            if begun.elapsed() < PASS {
+                at_once = MOST_AT_ONCE.min(at_once * 2);
+            } else {
+                at_once = (at_once / 2).max(1);
+            }
+            done = end;
+        }
+        Ok(true)
+    }
+
+    fn check(&self, request: &ImageRequest) -> Result<()> {
+        request.check()?;
+        let count = self.info.classes.len();
+        if request.class.is_some_and(|class| class as usize >= count) {
+            let title = &self.info.title;
+            return Err(match count {
+                0 => Error::new(
+                    format!("“{title}” has no classes; leave the class out."),
+                    format!("“{title}”不分类别，请不要指定类别。"),
+                ),
+                _ => Error::new(
+                    format!("“{title}” has the classes 0 to {}; choose one of them.", count - 1),
+                    format!("“{title}”的类别为 0 到 {}，请从中选择。", count - 1),
+                ),
+            });
+        }
+        if !self.info.any_size && request.size.is_some_and(|size| size != [self.info.width, self.info.height]) {
+            let ImageModelInfo { title, width, height, .. } = &self.info;
+            return Err(Error::new(
+                format!("“{title}” draws {width} × {height} pixels and no other size; leave the size out."),
+                format!("“{title}”只能绘制 {width} × {height} 像素的图片，请不要指定尺寸。"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The pictures of a few requests of one size.
+    fn pass(&self, requests: &[ImageRequest]) -> Result<Vec<Picture>> {
+        let len = self.info.latent;
+        let z: Vec<f32> = requests.iter().flat_map(|request| latent(request, len, &self.directions)).collect();
+        // (N, latent)
+        let z = Tensor::from_vec(z, (requests.len(), len), &Device::Cpu).map_err(|why| failed(&why))?;
+        let values = self.network.forward(&z)?.flatten_all().and_then(|t| t.to_vec1::<f32>());
+        let values = values.map_err(|why| failed(&why))?;
+        let (width, height) = (self.info.width, self.info.height);
+        let one = self.channels * (width * height) as usize;
+        Ok(values.chunks_exact(one).map(|planes| picture(planes, self.channels, width, height)).collect())
+    }
+}
+
+/// A picture from planes of numbers in −1..1, a plane for each of one or three channels.
+fn picture(planes: &[f32], channels: usize, width: u32, height: u32) -> Picture {
+    let plane = (width * height) as usize;
+    // What is not a number becomes 0.
+    let byte = |value: f32| ((value + 1.0) * 127.5).round_ties_even().clamp(0.0, 255.0) as u8;
+    let channel = |k: usize| if channels == 1 { 0 } else { k * plane };
+    let rgb = (0..plane).flat_map(|at| [0, 1, 2].map(|k| byte(planes[channel(k) + at]))).collect();
+    Picture { width, height, rgb }
+}
+
+/// Width and channels of a square picture of `numbers` numbers: grey, or else colour.
+fn square(numbers: usize) -> Result<(u32, usize)> {
+    let side = |area: usize| u32::try_from(area.isqrt()).ok().filter(|side| (*side as usize).pow(2) == area);
+    if let Some(side) = side(numbers) {
+        return Ok((side, 1));
+    }
+    match side(numbers / 3).filter(|_| numbers.is_multiple_of(3)) {
+        Some(side) => Ok((side, 3)),
+        None => Err(Error::new(
+            format!("This generator makes {numbers} numbers, which are no square picture in grey or colour."),
+            format!("该生成器输出 {numbers} 个数，无法组成正方形的灰度或彩色图片。"),
+        )),
+    }
+}
+
+/// Refuses weights that are no numbers: nothing that comes out of them would be a picture.
+pub(super) fn check_finite<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<()> {
+    for (name, tensor) in tensors {
+        let finite = tensor
+            .to_dtype(candle_core::DType::F32)
+            .and_then(|t| t.flatten_all())
+            .and_then(|t| t.to_vec1::<f32>())
+            .map_err(|why| failed(&why))?
+            .iter()
+            .all(|weight| weight.is_finite());
+        if !finite {
+            return Err(Error::new(
+                format!(
+                    "The weights “{name}” hold values that are no numbers; the training that made them failed, so take an earlier checkpoint."
+                ),
+                format!("权重“{name}”中含有非数值；训练可能已失败，请换用更早的检查点。"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn draws_nothing() -> Error {
+    Error::new(
+        "These weights are of a network that draws no pictures; choose a generator.",
+        "这些权重所属的网络不能绘制图片，请选择生成器。",
+    )
+}
+
+/// What the tensor library said, as a sentence.
+pub(super) fn failed(why: &candle_core::Error) -> Error {
+    let why = why.to_string();
+    let why = why.lines().next().unwrap_or_default();
+    Error::new(
+        format!("The network cannot be run: {why}; check that the weights are whole."),
+        format!("无法运行网络：{why}；请检查权重是否完整。"),
+    )
+}
