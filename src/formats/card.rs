@@ -22,9 +22,16 @@ pub struct Card {
     pub licence: String,
     /// Where the model came from.
     pub source: String,
+    /// Of an upscaler: how many times smaller its output is made again; 1 or 2.
+    #[serde(default = "one")]
+    pub reduce: u32,
     /// The names of the classes, of a model that has classes, in the order of their numbers.
     #[serde(default)]
     pub classes: Vec<Class>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The name of a class in both languages.

@@ -4,6 +4,8 @@ mod directions;
 mod latent;
 mod model;
 mod request;
+mod upscale;
 
 pub use model::{ImageModel, ImageModelInfo};
 pub use request::{Direction, ImageRequest, Picture, SeedWeight};
+pub use upscale::{Upscaler, UpscalerInfo};
