@@ -15,14 +15,25 @@ use crate::{Error, Result, files};
 /// # Errors
 /// When it cannot be read or is no whole safetensors file.
 pub fn load(path: &Path) -> Result<HashMap<String, Tensor>> {
+    Ok(load_all(path)?.0)
+}
+
+/// All tensors of a file, and its metadata: what whoever wrote it says about them.
+///
+/// # Errors
+/// When it cannot be read or is no whole safetensors file.
+pub fn load_all(path: &Path) -> Result<(HashMap<String, Tensor>, BTreeMap<String, String>)> {
     let bytes = fs::read(path).map_err(|why| Error::file(("open", "打开"), path, &why))?;
-    candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|why| {
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|why| {
         let (name, why) = (path.display(), first_line(&why));
         Error::new(
             format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
             format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
         )
-    })
+    })?;
+    let header = safetensors::SafeTensors::read_metadata(&bytes).ok();
+    let metadata = header.and_then(|(_, header)| header.metadata().clone()).unwrap_or_default();
+    Ok((tensors, metadata.into_iter().collect()))
 }
 
 /// Writes tensors to a file, in the order of their names, whole or not at all.
@@ -30,7 +41,16 @@ pub fn load(path: &Path) -> Result<HashMap<String, Tensor>> {
 /// # Errors
 /// When the folder cannot be written or the disk is full.
 pub fn save(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let bytes = safetensors::serialize(tensors, None).map_err(|why| {
+    save_all(path, tensors, &BTreeMap::new())
+}
+
+/// As [`save`], with metadata about the tensors.
+///
+/// # Errors
+/// When the folder cannot be written or the disk is full.
+pub fn save_all(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: &BTreeMap<String, String>) -> Result<()> {
+    let metadata = (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect());
+    let bytes = safetensors::serialize(tensors, metadata).map_err(|why| {
         Error::new(
             format!("Could not save “{}”: {why}; the tensors cannot be stored.", path.display()),
             format!("无法保存“{}”：{why}；张量无法存储。", path.display()),
@@ -57,6 +77,18 @@ mod tests {
         save(&path, &BTreeMap::from([("t".to_owned(), transposed)])).expect("save");
         let loaded = load(&path).expect("load");
         assert_eq!(loaded["t"].to_vec2::<i64>().expect("values"), [[1, 3], [2, 4]]);
+    }
+
+    #[test]
+    fn metadata_comes_back() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("a.safetensors");
+        let tensors = BTreeMap::from([("t".to_owned(), Tensor::new(&[1.5_f32], &Device::Cpu).expect("tensor"))]);
+        let metadata = BTreeMap::from([("about".to_owned(), "“quoted” 你好".to_owned())]);
+        save_all(&path, &tensors, &metadata).expect("save");
+        assert_eq!(load_all(&path).expect("load").1, metadata);
+        save(&path, &tensors).expect("save");
+        assert!(load_all(&path).expect("load").1.is_empty());
     }
 
     #[test]

@@ -64,6 +64,25 @@ pub fn load(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     }
 }
 
+/// Refuses weights that are no numbers.
+///
+/// # Errors
+/// When a weight is infinite or none; the error names its tensor.
+pub fn check_finite<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<()> {
+    for (name, tensor) in tensors {
+        let values = tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()).and_then(|t| t.to_vec1::<f32>());
+        if !values.is_ok_and(|values| values.iter().all(|weight| weight.is_finite())) {
+            return Err(Error::new(
+                format!(
+                    "The weights “{name}” hold values that are no numbers; the training that made them failed, so take an earlier checkpoint."
+                ),
+                format!("权重“{name}”中含有非数值；训练可能已失败，请换用更早的检查点。"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn from_gguf(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let file = GgufFile::open(path)?;
     let mut tensors = BTreeMap::new();

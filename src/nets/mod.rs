@@ -3,3 +3,4 @@
 pub mod decoder;
 pub mod sketch;
 pub mod upscale;
+pub mod wavenet;

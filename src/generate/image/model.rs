@@ -70,7 +70,7 @@ impl ImageModel {
     /// When the file cannot be read, or its weights are of no network that draws pictures.
     pub fn open(name: &str, path: &Path, threads: usize) -> Result<Self> {
         let tensors = weights::load(path)?;
-        check_finite(&tensors)?;
+        weights::check_finite(&tensors)?;
         let first = tensors.get("fc.0.weight").cloned();
         let network = Sketch::from_state(&State::new(tensors.into_iter().collect())?, &mut Settings::default())?;
         let (Sketch::Generator(generator), Some(first)) = (&network, first) else { return Err(draws_nothing()) };
@@ -209,28 +209,6 @@ fn square(numbers: usize) -> Result<(u32, usize)> {
             format!("该生成器输出 {numbers} 个数，无法组成正方形的灰度或彩色图片。"),
         )),
     }
-}
-
-/// Refuses weights that are no numbers: nothing that comes out of them would be a picture.
-pub(super) fn check_finite<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<()> {
-    for (name, tensor) in tensors {
-        let finite = tensor
-            .to_dtype(candle_core::DType::F32)
-            .and_then(|t| t.flatten_all())
-            .and_then(|t| t.to_vec1::<f32>())
-            .map_err(|why| failed(&why))?
-            .iter()
-            .all(|weight| weight.is_finite());
-        if !finite {
-            return Err(Error::new(
-                format!(
-                    "The weights “{name}” hold values that are no numbers; the training that made them failed, so take an earlier checkpoint."
-                ),
-                format!("权重“{name}”中含有非数值；训练可能已失败，请换用更早的检查点。"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn draws_nothing() -> Error {

@@ -173,7 +173,9 @@ impl State {
         if !fits {
             let (weight, bias) = (weight.dims(), bias.dims());
             return Err(Error::new(
-                format!("“{name}” has the shapes {weight:?} and {bias:?}, which do not fit the layers around it; the weights are of another network."),
+                format!(
+                    "“{name}” has the shapes {weight:?} and {bias:?}, which do not fit the layers around it; the weights are of another network."
+                ),
                 format!("“{name}”的形状 {weight:?} 和 {bias:?} 与相邻层不符；权重属于其他网络。"),
             ));
         }

@@ -70,15 +70,16 @@ impl RrdbNet {
             48 => 4,
             _ => {
                 return Err(Error::new(
-                    format!("“conv_first” takes {inputs} channels, where 3, 12 or 48 belong; the weights are of another network."),
+                    format!(
+                        "“conv_first” takes {inputs} channels, where 3, 12 or 48 belong; the weights are of another network."
+                    ),
                     format!("“conv_first”的输入通道为 {inputs}，应为 3、12 或 48；权重属于其他网络。"),
                 ));
             }
         };
         let same = |name: &str| state.conv(name, Some(features), Some(features));
         let (growth, _) = state.conv("body.0.rdb1.conv1", Some(features), None)?.channels();
-        let count =
-            (0..MOST_BLOCKS).take_while(|i| state.has(&format!("body.{i}.rdb1.conv1.weight"))).count();
+        let count = (0..MOST_BLOCKS).take_while(|i| state.has(&format!("body.{i}.rdb1.conv1.weight"))).count();
         let block = |i: usize| {
             let dense = |k: usize| Dense::from_state(state, &format!("body.{i}.rdb{k}"), features, growth);
             Ok([dense(1)?, dense(2)?, dense(3)?])
@@ -151,8 +152,10 @@ fn fold(x: &Tensor, by: usize) -> Result<Tensor> {
     let (down, across) = (height.next_multiple_of(by) - height, width.next_multiple_of(by) - width);
     let x = x.pad_with_same(2, 0, down)?.pad_with_same(3, 0, across)?;
     let (h, w) = ((height + down) / by, (width + across) / by);
-    x.reshape((batch, channels, h, by, w, by))?
-        .permute((0, 1, 3, 5, 2, 4))?
-        .contiguous()?
-        .reshape((batch, channels * by * by, h, w))
+    x.reshape((batch, channels, h, by, w, by))?.permute((0, 1, 3, 5, 2, 4))?.contiguous()?.reshape((
+        batch,
+        channels * by * by,
+        h,
+        w,
+    ))
 }

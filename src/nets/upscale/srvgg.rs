@@ -31,7 +31,9 @@ impl SrvggNet {
             if slopes.dims() != [channels] {
                 let (found, name) = (slopes.dims().to_vec(), at + 1);
                 return Err(Error::new(
-                    format!("“body.{name}.weight” has the shape {found:?} where [{channels}] belongs; the weights are of another network."),
+                    format!(
+                        "“body.{name}.weight” has the shape {found:?} where [{channels}] belongs; the weights are of another network."
+                    ),
                     format!("“body.{name}.weight”的形状为 {found:?}，应为 [{channels}]；权重属于其他网络。"),
                 ));
             }
@@ -42,7 +44,9 @@ impl SrvggNet {
         let scale = (outputs / 3).isqrt();
         if outputs != 3 * scale * scale || !(1..=8).contains(&scale) {
             return Err(Error::new(
-                format!("The last layer makes {outputs} channels, which are no picture enlarged a whole number of times."),
+                format!(
+                    "The last layer makes {outputs} channels, which are no picture enlarged a whole number of times."
+                ),
                 format!("最后一层输出 {outputs} 个通道，无法组成整数倍放大的图片。"),
             ));
         }

@@ -12,10 +12,7 @@ use std::{
 
 use candle_core::{Device, Tensor};
 
-use super::{
-    model::{check_finite, failed},
-    request::Picture,
-};
+use super::{model::failed, request::Picture};
 use crate::{
     Error, Result,
     formats::{
@@ -67,7 +64,7 @@ impl Upscaler {
     /// When the file cannot be read, or its weights are of no network that enlarges pictures.
     pub fn open(name: &str, path: &Path, threads: usize) -> Result<Self> {
         let tensors = weights::load(path)?;
-        check_finite(&tensors)?;
+        weights::check_finite(&tensors)?;
         let network = UpscaleNet::from_state(tensors.into_iter().collect())?;
         let mut network = network.ok_or_else(|| {
             Error::new(
@@ -131,7 +128,8 @@ impl Upscaler {
         let tile = tile.unwrap_or_else(|| self.own_tile()).max(SMALLEST_TILE);
         let tiles = tiles([width, height], tile, OVERLAP);
         let pixels: f64 = tiles.iter().map(|tile| tile.area()).sum();
-        let mut out = Picture { width: out_width, height: out_height, rgb: vec![0; rgb.len() * (scale * scale) as usize] };
+        let mut out =
+            Picture { width: out_width, height: out_height, rgb: vec![0; rgb.len() * (scale * scale) as usize] };
         let mut done = 0.0;
         for tile in &tiles {
             let mut go_on = |part: f32| {

@@ -1,0 +1,13 @@
+//! Sound from a WaveNet: notes go in, samples come out, block after block, live or offline the same.
+
+mod model;
+mod note;
+mod score;
+mod synth;
+#[cfg(test)]
+mod tests;
+
+pub use model::{AudioModel, AudioModelInfo};
+pub use note::{AudioRequest, MOST_SAMPLES, Note};
+pub use score::{key_name, notes_text, parse_notes};
+pub use synth::{MOST_SOUNDING, Performance, Synth};

@@ -1,0 +1,88 @@
+//! What is asked of a model that makes sound.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, kernels::wavenet::Choice};
+
+/// A note. Times count samples from the beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When it is struck.
+    pub start: u64,
+    /// How long it is held.
+    pub length: u64,
+    /// The key as MIDI numbers it; 60 is C4.
+    pub key: u8,
+    /// How hard it is struck, 1..=127.
+    pub velocity: u8,
+    /// Index into the model's instruments.
+    pub instrument: u16,
+}
+
+/// A piece of sound: notes, and how their samples are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioRequest {
+    /// The notes in the order in which they are struck.
+    pub notes: Vec<Note>,
+    /// Samples to make; `None` goes on until the last note has died away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// Randomness: what logits are divided by; 0 always takes the likeliest class.
+    pub temperature: f32,
+    /// Only so many of the likeliest classes; 0 takes all.
+    #[serde(default)]
+    pub top_k: u32,
+    /// Only the likeliest classes that together reach this probability; 1 takes all.
+    #[serde(default = "one")]
+    pub top_p: f32,
+    /// What the random numbers come from.
+    pub seed: u64,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// The longest piece: two hours at 48 kHz.
+pub const MOST_SAMPLES: u64 = 2 * 3_600 * 48_000;
+/// The most notes in a piece.
+const MOST_NOTES: usize = 100_000;
+
+impl AudioRequest {
+    /// How classes are drawn.
+    pub fn choice(&self) -> Choice {
+        Choice { temperature: self.temperature, top_k: self.top_k as usize, top_p: self.top_p }
+    }
+
+    /// When the last note is released.
+    pub fn notes_end(&self) -> u64 {
+        self.notes.iter().map(|note| note.start.saturating_add(note.length)).max().unwrap_or(0)
+    }
+
+    /// # Errors
+    /// When it makes no sense for any model.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..=10.0).contains(&self.temperature) || !(0.0..=1.0).contains(&self.top_p) {
+            return Err(Error::new(
+                "The temperature must be between 0 and 10 and top-p between 0 and 1; choose others.",
+                "温度应在 0 到 10 之间，top-p 应在 0 到 1 之间，请重新选择。",
+            ));
+        }
+        if self.notes.len() > MOST_NOTES
+            || self.notes_end() > MOST_SAMPLES
+            || self.samples.is_some_and(|samples| samples > MOST_SAMPLES)
+        {
+            return Err(Error::new(
+                "The piece is longer than two hours or has more than 100,000 notes; split it.",
+                "乐曲超过两小时或音符超过 100,000 个，请拆分。",
+            ));
+        }
+        if self.notes.windows(2).any(|pair| pair[0].start > pair[1].start) {
+            return Err(Error::new(
+                "The notes are not in the order in which they are struck; sort them by their start.",
+                "音符没有按起始时间排列，请排序。",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! The synthesiser: voices that play the network, several to a pass over its weights.
+
+use std::sync::Arc;
+
+use super::{AudioRequest, model::AudioNet};
+use crate::{
+    generate::sampler::rng::Rng,
+    kernels::wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
+    nets::wavenet::{Tone, mu_law},
+};
+
+/// The most notes that sound at once; one more takes the place of the oldest, released ones first.
+pub const MOST_SOUNDING: usize = 8;
+/// What every voice is scaled by: four of average loudness fit into -1..1.
+const GAIN: f32 = 0.5;
+/// From this time after the release on a voice is faded out, and ends when the fade does.
+const FADE_FROM_S: f32 = 0.9;
+const FADE_S: f32 = 0.3;
+/// A released voice ends early when it stays below this for a while.
+const QUIET: f32 = 5e-4;
+const QUIET_S: f32 = 0.1;
+/// How long a voice fades whose place is taken.
+const STOLEN_S: f32 = 0.005;
+
+/// Makes samples from notes that are struck and released while it runs. What it makes depends on those events, their
+/// times and the seed alone.
+pub struct Synth {
+    net: Arc<AudioNet>,
+    choice: Choice,
+    seed: u64,
+    /// Samples made.
+    time: u64,
+    /// Notes struck.
+    struck: u64,
+    voices: Vec<Sounding>,
+}
+
+/// A note that sounds.
+struct Sounding {
+    /// Its number among the notes struck.
+    number: u64,
+    tone: Tone,
+    voice: Voice,
+    random: Rng,
+    last: usize,
+    /// The last sample, which the next one is added to: pre-emphasis undone.
+    value: f32,
+    /// The first frame after the release.
+    released: Option<usize>,
+    /// Samples since it was last heard.
+    quiet: usize,
+    /// What it is scaled by, and how much less each sample.
+    gain: f32,
+    gain_step: f32,
+    fast: Vec<f32>,
+}
+
+impl Synth {
+    pub(super) fn new(net: Arc<AudioNet>, choice: Choice, seed: u64) -> Self {
+        Self { net, choice, seed, time: 0, struck: 0, voices: Vec::new() }
+    }
+
+    /// Samples made so far.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Notes that sound.
+    pub fn sounding(&self) -> usize {
+        self.voices.len()
+    }
+
+    /// How classes are drawn from now on.
+    pub fn set_choice(&mut self, choice: Choice) {
+        self.choice = choice;
+    }
+
+    /// Strikes a note from the next block on and returns its number.
+    pub fn strike(&mut self, tone: Tone) -> u64 {
+        let number = self.struck;
+        self.struck += 1;
+        let rate = self.rate();
+        let staying = self.voices.iter().filter(|voice| voice.gain_step == 0.0).count();
+        if staying >= MOST_SOUNDING {
+            let oldest = self.voices.iter_mut().filter(|voice| voice.gain_step == 0.0).min_by_key(|voice| {
+                // Released ones first, then the older ones.
+                (voice.released.is_none(), voice.number)
+            });
+            if let Some(oldest) = oldest {
+                oldest.gain_step = oldest.gain / (STOLEN_S * rate);
+            }
+        }
+        self.voices.push(Sounding {
+            number,
+            tone,
+            voice: self.net.generator.voice(),
+            random: Rng::at(self.seed, number),
+            last: mu_law::SILENCE,
+            value: 0.0,
+            released: None,
+            quiet: 0,
+            gain: GAIN,
+            gain_step: 0.0,
+            fast: Vec::new(),
+        });
+        number
+    }
+
+    /// Releases the note of this number, from its next frame on.
+    pub fn release(&mut self, number: u64) {
+        let frame = self.net.config().frame_samples;
+        if let Some(voice) = self.voices.iter_mut().find(|voice| voice.number == number) {
+            voice.released.get_or_insert(voice.voice.time().div_ceil(frame));
+        }
+    }
+
+    /// Releases every note.
+    pub fn release_all(&mut self) {
+        let frame = self.net.config().frame_samples;
+        for voice in &mut self.voices {
+            voice.released.get_or_insert(voice.voice.time().div_ceil(frame));
+        }
+    }
+
+    /// Makes the next block.
+    pub fn block(&mut self) -> [f32; BLOCK] {
+        let mut out = [0.0; BLOCK];
+        let net = self.net.clone();
+        for voices in self.voices.chunks_mut(MOST_VOICES) {
+            sound(&net, voices, self.choice, &mut out);
+        }
+        let rate = self.rate();
+        self.voices.retain_mut(|voice| voice.goes_on(rate, net.config().frame_samples));
+        self.time += BLOCK as u64;
+        out
+    }
+
+    fn rate(&self) -> f32 {
+        self.net.config().sample_rate_hz as f32
+    }
+}
+
+/// Adds a block of a few voices to `out`.
+fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice, out: &mut [f32; BLOCK]) {
+    let (generator, condition, config) = (&net.generator, net.net.condition(), net.config());
+    for voice in voices.iter_mut() {
+        let time = voice.voice.time();
+        if time.is_multiple_of(config.frame_samples) {
+            let slow = condition.slow(voice.tone, time / config.frame_samples, voice.released);
+            generator.set_frame(&mut voice.voice, &slow);
+        }
+        voice.fast.clear();
+        for at in time..time + BLOCK {
+            condition.fast(voice.tone, at, &mut voice.fast);
+        }
+        generator.begin_block(&mut voice.voice, &voice.fast);
+    }
+    for sample in out {
+        let mut last = [0; MOST_VOICES];
+        last.iter_mut().zip(voices.iter()).for_each(|(last, voice)| *last = voice.last);
+        let count = voices.len();
+        match voices {
+            [a] => generator.step(&mut [&mut a.voice], &last[..count]),
+            [a, b] => generator.step(&mut [&mut a.voice, &mut b.voice], &last[..count]),
+            [a, b, c] => generator.step(&mut [&mut a.voice, &mut b.voice, &mut c.voice], &last[..count]),
+            [a, b, c, d] => {
+                generator.step(&mut [&mut a.voice, &mut b.voice, &mut c.voice, &mut d.voice], &last[..count]);
+            }
+            _ => {}
+        }
+        for voice in voices.iter_mut() {
+            let uniform = voice.random.uniform();
+            voice.last = wavenet::draw(net.level, voice.voice.logits(), choice, uniform);
+            voice.value = mu_law::decode(voice.last) + config.pre_emphasis * voice.value;
+            voice.quiet = if voice.value.abs() < QUIET { voice.quiet + 1 } else { 0 };
+            *sample += voice.value * voice.gain;
+            voice.gain = (voice.gain - voice.gain_step).max(0.0);
+        }
+    }
+}
+
+impl Sounding {
+    /// Whether it sounds on after a block; begins its last fade when it is time.
+    fn goes_on(&mut self, rate: f32, frame_samples: usize) -> bool {
+        if self.gain <= 0.0 {
+            return false;
+        }
+        let Some(released) = self.released else { return true };
+        let age = self.voice.time().saturating_sub(released * frame_samples) as f32 / rate;
+        if age >= FADE_FROM_S && self.gain_step == 0.0 {
+            self.gain_step = self.gain / (FADE_S * rate);
+        }
+        (self.quiet as f32) < QUIET_S * rate
+    }
+}
+
+/// Plays a request from its beginning to its end.
+pub struct Performance {
+    synth: Synth,
+    request: AudioRequest,
+    /// Notes struck so far.
+    next: usize,
+    /// Notes held: when each is released, and its number.
+    held: Vec<(u64, u64)>,
+}
+
+impl Performance {
+    pub(super) fn new(synth: Synth, request: AudioRequest) -> Self {
+        Self { synth, request, next: 0, held: Vec::new() }
+    }
+
+    /// The next block, or `None` after the end. An event takes effect in the block that its time lies in.
+    pub fn block(&mut self) -> Option<[f32; BLOCK]> {
+        if self.has_ended() {
+            return None;
+        }
+        let end = self.synth.time() + BLOCK as u64;
+        let synth = &mut self.synth;
+        self.held.retain(|&(until, number)| {
+            let stays = until >= end;
+            if !stays {
+                synth.release(number);
+            }
+            stays
+        });
+        while let Some(note) = self.request.notes.get(self.next).filter(|note| note.start < end) {
+            let tone = Tone { instrument: note.instrument.into(), key: note.key, velocity: note.velocity };
+            let until = note.start.saturating_add(note.length.max(1));
+            self.held.push((until, synth.strike(tone)));
+            self.next += 1;
+        }
+        Some(synth.block())
+    }
+
+    fn has_ended(&self) -> bool {
+        match self.request.samples {
+            Some(samples) => self.synth.time() >= samples,
+            None => self.next == self.request.notes.len() && self.held.is_empty() && self.synth.sounding() == 0,
+        }
+    }
+}

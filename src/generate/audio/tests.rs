@@ -1,0 +1,149 @@
+use std::{collections::BTreeMap, path::PathBuf, sync::atomic::AtomicBool};
+
+use super::*;
+use crate::formats::safetensors;
+use candle_core::{DType, Device, Tensor};
+
+/// A small network of random weights, in a file.
+fn tiny(dir: &std::path::Path) -> PathBuf {
+    let (c, s, slow, hidden) = (8, 16, 5, 6);
+    let config = serde_json::json!({
+        "sample_rate_hz": 16_000, "dilations": [1, 2, 4, 8, 16, 32], "frame_samples": 80, "pre_emphasis": 0.85,
+        "instruments": [{"en": "Flute", "zh": "长笛"}, {"en": "Cello", "zh": "大提琴"}],
+        "lowest_key": 48, "keys": 25, "harmonics": 2, "onset_decays_s": [0.01, 0.2], "release_decays_s": [0.05],
+    });
+    let features = 2 + 25 + 3 + 2 + 1;
+    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut put = |name: &str, shape: &[usize]| {
+        shapes.insert(name.to_owned(), shape.to_vec());
+    };
+    put("embedding.weight", &[256, c]);
+    put("condition.0.weight", &[hidden, features]);
+    put("condition.0.bias", &[hidden]);
+    put("condition.2.weight", &[slow, hidden]);
+    put("condition.2.bias", &[slow]);
+    for layer in 0..6 {
+        put(&format!("layers.{layer}.tap.weight"), &[2 * c, c, 2]);
+        put(&format!("layers.{layer}.tap.bias"), &[2 * c]);
+        put(&format!("layers.{layer}.condition.weight"), &[2 * c, slow + 4]);
+        put(&format!("layers.{layer}.mix.weight"), &[c, c]);
+        put(&format!("layers.{layer}.mix.bias"), &[c]);
+        put(&format!("layers.{layer}.skip.weight"), &[s, c]);
+        put(&format!("layers.{layer}.skip.bias"), &[s]);
+    }
+    put("head.0.weight", &[s, s, 1]);
+    put("head.0.bias", &[s]);
+    put("head.2.weight", &[256, s, 1]);
+    put("head.2.bias", &[256]);
+    let mut seed = 3_u32;
+    let tensors = shapes.into_iter().map(|(name, shape)| {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 8) as f32 / (1 << 24) as f32 - 0.5
+            })
+            .collect();
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu).and_then(|t| t.to_dtype(DType::F16));
+        (name, tensor.expect("a tensor"))
+    });
+    let path = dir.join("tiny.safetensors");
+    let metadata = BTreeMap::from([(crate::nets::wavenet::METADATA.to_owned(), config.to_string())]);
+    safetensors::save_all(&path, &tensors.collect(), &metadata).expect("save");
+    path
+}
+
+fn request(text: &str) -> AudioRequest {
+    let (notes, _) = parse_notes(text, 1, 90, 16_000).expect("notes");
+    AudioRequest { notes, samples: None, temperature: 0.9, top_k: 0, top_p: 1.0, seed: 5 }
+}
+
+fn play(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
+    model.play(request, &AtomicBool::new(false)).expect("plays").expect("to the end")
+}
+
+#[test]
+fn struck_live_or_written_down_the_samples_are_the_same() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let model = AudioModel::open("tiny", &tiny(dir.path())).expect("opens");
+    let request = request("C4:0.05 E4+G4+C5+C3:0.1 R:0.02 D4:0.03");
+    let written = play(&model, &request);
+    assert!(written.len() > 16_000 / 5 && written.iter().any(|sample| *sample != 0.0));
+    assert_eq!(written, play(&model, &request), "the same again");
+    let other = play(&model, &AudioRequest { seed: 6, ..request.clone() });
+    assert_ne!(written, other);
+    // The same events by hand.
+    let mut synth = model.synth(request.choice(), request.seed);
+    let (mut live, mut held, mut next) = (Vec::new(), Vec::new(), 0);
+    while live.len() < written.len() {
+        let end = synth.time() + 8;
+        let (over, stay): (Vec<_>, Vec<_>) = held.into_iter().partition(|(until, _): &(u64, u64)| *until < end);
+        over.iter().for_each(|(_, number)| synth.release(*number));
+        held = stay;
+        while let Some(note) = request.notes.get(next).filter(|note| note.start < end) {
+            let tone = crate::nets::wavenet::Tone { instrument: 1, key: note.key, velocity: 90 };
+            held.push((note.start + note.length, synth.strike(tone)));
+            next += 1;
+        }
+        live.extend(synth.block());
+    }
+    assert_eq!(live, written);
+}
+
+#[test]
+fn a_note_sounds_the_same_alone_and_in_company() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let model = AudioModel::open("tiny", &tiny(dir.path())).expect("opens");
+    let limited = |text: &str| AudioRequest { samples: Some(801), ..request(text) };
+    let alone = play(&model, &limited("C4:0.1"));
+    assert_eq!(alone.len(), 801);
+    // A second note that is struck later leaves the first as it was until then.
+    let mut both = limited("C4:0.1");
+    both.notes.push(Note { start: 400, ..both.notes[0].clone() });
+    let both = play(&model, &both);
+    assert_eq!(both[..400], alone[..400]);
+    assert_ne!(both[400..], alone[400..]);
+}
+
+#[test]
+fn more_notes_than_can_sound_take_the_place_of_the_oldest() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let model = AudioModel::open("tiny", &tiny(dir.path())).expect("opens");
+    let mut synth = model.synth(request("C4").choice(), 1);
+    for key in 0..12 {
+        synth.strike(crate::nets::wavenet::Tone { instrument: 0, key: 50 + key, velocity: 100 });
+    }
+    (0..100).for_each(|_| assert!(synth.block().iter().all(|sample| sample.is_finite())));
+    assert_eq!(synth.sounding(), MOST_SOUNDING);
+    synth.release_all();
+    let mut blocks = 0;
+    while synth.sounding() > 0 && blocks < 16_000 {
+        assert!(synth.block().iter().all(|sample| sample.is_finite()));
+        blocks += 1;
+    }
+    // All end within the fade, whatever a network of random weights makes.
+    assert!(blocks * 8 < 2 * 16_000, "{blocks}");
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = tiny(dir.path());
+    let model = AudioModel::open("tiny", &path).expect("opens");
+    assert_eq!((model.instrument("CELLO").expect("there"), model.instrument("长笛").expect("there")), (1, 0));
+    assert!(model.instrument("kazoo").expect_err("none").to_string().contains("Flute, Cello"));
+    assert!(model.check(&request("B2")).expect_err("too low").to_string().contains("C3 to C5"));
+    assert!(model.check(&AudioRequest { temperature: f32::NAN, ..request("C4") }).is_err());
+    let mut unsorted = request("C4 D4");
+    unsorted.notes.reverse();
+    assert!(model.check(&unsorted).is_err());
+    let mut far = request("C4");
+    far.notes[0].instrument = 9;
+    assert!(model.check(&far).is_err());
+    let cancelled = model.play(&request("C4"), &AtomicBool::new(true)).expect("no error");
+    assert_eq!(cancelled, None);
+    let bytes = std::fs::read(&path).expect("read");
+    for cut in (0..bytes.len()).step_by(97) {
+        crate::files::write_whole(&path, &bytes[..cut]).expect("write");
+        assert!(AudioModel::open("cut", &path).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! What the network is told about the note it plays.
+
+use std::f64::consts::TAU;
+
+use super::WaveNetConfig;
+
+/// A note as the network is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tone {
+    /// Index into the instruments.
+    pub instrument: usize,
+    /// The key as MIDI numbers it.
+    pub key: u8,
+    /// How hard it is struck, 0..=127.
+    pub velocity: u8,
+}
+
+/// Computes conditions.
+#[derive(Debug)]
+pub struct Condition {
+    config: WaveNetConfig,
+    /// (hidden, features), (hidden), (slow, hidden), (slow)
+    weights: [Vec<f32>; 4],
+}
+
+impl Condition {
+    /// `weights` as the field says; their lengths are checked by whoever reads them.
+    pub(super) fn new(config: WaveNetConfig, weights: [Vec<f32>; 4]) -> Self {
+        Self { config, weights }
+    }
+
+    /// The slow condition of frame number `frame` after the onset; `released` is the number of the first frame after the
+    /// release, when it is over.
+    pub fn slow(&self, tone: Tone, frame: usize, released: Option<usize>) -> Vec<f32> {
+        let features = self.features(tone, frame, released);
+        let [weight0, bias0, weight1, bias1] = &self.weights;
+        dense(weight1, bias1, &dense(weight0, bias0, &features))
+    }
+
+    fn features(&self, tone: Tone, frame: usize, released: Option<usize>) -> Vec<f32> {
+        let config = &self.config;
+        let one_hot = |index: usize, len: usize| (0..len).map(move |i| f32::from(u8::from(i == index)));
+        let key = usize::from(tone.key.saturating_sub(config.lowest_key).min(config.keys - 1));
+        let mut features = Vec::with_capacity(config.features());
+        features.extend(one_hot(tone.instrument, config.instruments.len()));
+        features.extend(one_hot(key, config.keys.into()));
+        features.push(f32::from(tone.velocity.min(127)) / 127.0);
+        let middle = f32::from(config.keys - 1) / 2.0;
+        features.push((key as f32 - middle) / middle.max(1.0));
+        let seconds = |frames: usize| (frames * config.frame_samples) as f64 / f64::from(config.sample_rate_hz);
+        let fallen = |age_s: f64, decays: &[f32]| -> Vec<f32> {
+            decays.iter().map(|decay| (-age_s / f64::from(*decay)).exp() as f32).collect()
+        };
+        features.extend(fallen(seconds(frame), &config.onset_decays_s));
+        match released.and_then(|released| frame.checked_sub(released)) {
+            None => {
+                features.push(1.0);
+                features.extend(config.release_decays_s.iter().map(|_| 0.0));
+            }
+            Some(age) => {
+                features.push(0.0);
+                features.extend(fallen(seconds(age), &config.release_decays_s));
+            }
+        }
+        features
+    }
+
+    /// Appends the fast condition of sample number `time` after the onset: sine and cosine of each harmonic's phase, of
+    /// the key's frequency in equal temperament (A4 = 440 Hz).
+    pub fn fast(&self, tone: Tone, time: usize, to: &mut Vec<f32>) {
+        let frequency_hz = 440.0 * 2.0_f64.powf((f64::from(tone.key) - 69.0) / 12.0);
+        for harmonic in 1..=self.config.harmonics {
+            let turns = frequency_hz * harmonic as f64 * time as f64 / f64::from(self.config.sample_rate_hz);
+            let (sin, cos) = (TAU * turns.fract()).sin_cos();
+            to.extend([sin as f32, cos as f32]);
+        }
+    }
+}
+
+/// `tanh(weight · x + bias)`
+fn dense(weight: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
+    let row = |(row, bias): (&[f32], &f32)| {
+        let sum: f32 = row.iter().zip(x).map(|(weight, x)| weight * x).sum();
+        (sum + bias).tanh()
+    };
+    weight.chunks_exact(x.len().max(1)).zip(bias).map(row).collect()
+}

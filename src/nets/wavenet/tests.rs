@@ -1,0 +1,148 @@
+use candle_core::Device;
+
+use super::*;
+use crate::kernels::wavenet::BLOCK;
+
+fn config(dilations: &[usize]) -> WaveNetConfig {
+    WaveNetConfig {
+        sample_rate_hz: 16_000,
+        dilations: dilations.to_vec(),
+        frame_samples: 16,
+        pre_emphasis: 0.85,
+        instruments: vec![Instrument { en: "horn".to_owned(), zh: "号".to_owned() }; 3],
+        lowest_key: 48,
+        keys: 5,
+        harmonics: 2,
+        onset_decays_s: vec![0.01, 0.2],
+        release_decays_s: vec![0.05],
+    }
+}
+
+/// A state dict of random numbers for `config`, with 16 channels and 24 skip channels.
+fn state(config: &WaveNetConfig) -> HashMap<String, Tensor> {
+    let (c, s, slow) = (16, 24, 7);
+    let mut seed = 7_u32;
+    let mut tensor = |shape: &[usize], scale: f32| {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                ((seed >> 8) as f32 / (1 << 24) as f32 - 0.5) * scale
+            })
+            .collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor")
+    };
+    let mut state = HashMap::new();
+    let mut put = |name: &str, shape: &[usize], scale: f32| {
+        state.insert(name.to_owned(), tensor(shape, scale));
+    };
+    put("embedding.weight", &[256, c], 2.0);
+    put("condition.0.weight", &[9, config.features()], 1.0);
+    put("condition.0.bias", &[9], 0.3);
+    put("condition.2.weight", &[slow, 9], 1.0);
+    put("condition.2.bias", &[slow], 0.3);
+    for layer in 0..config.dilations.len() {
+        put(&format!("layers.{layer}.tap.weight"), &[2 * c, c, 2], 0.6);
+        put(&format!("layers.{layer}.tap.bias"), &[2 * c], 0.2);
+        put(&format!("layers.{layer}.condition.weight"), &[2 * c, slow + config.fast()], 0.8);
+        put(&format!("layers.{layer}.mix.weight"), &[c, c], 0.6);
+        put(&format!("layers.{layer}.mix.bias"), &[c], 0.2);
+        put(&format!("layers.{layer}.skip.weight"), &[s, c], 0.6);
+        put(&format!("layers.{layer}.skip.bias"), &[s], 0.2);
+    }
+    put("head.0.weight", &[s, s, 1], 0.6);
+    put("head.0.bias", &[s], 0.2);
+    put("head.2.weight", &[256, s, 1], 1.0);
+    put("head.2.bias", &[256], 0.2);
+    state
+}
+
+#[test]
+fn one_sample_at_a_time_agrees_with_all_at_once() {
+    let config = config(&[1, 2, 4, 8, 16, 1, 2, 4, 8, 16]);
+    let net = WaveNet::new(config.clone(), &state(&config)).expect("a network");
+    let generator = net.generator(Precision::Full, Level::current()).expect("a generator");
+    let (tone, released) = (Tone { instrument: 1, key: 50, velocity: 90 }, Some(7));
+    let time = 20 * config.frame_samples;
+    let mut voice = generator.voice();
+    let (mut classes, mut logits) = (vec![mu_law::SILENCE], Vec::new());
+    let mut conditions = Vec::new(); // (T, slow + fast)
+    for block in (0..time).step_by(BLOCK) {
+        let frame = block / config.frame_samples;
+        let slow = net.condition().slow(tone, frame, released);
+        if block % config.frame_samples == 0 {
+            generator.set_frame(&mut voice, &slow);
+        }
+        let mut fast = Vec::new();
+        for t in block..block + BLOCK {
+            conditions.extend_from_slice(&slow);
+            let before = fast.len();
+            net.condition().fast(tone, t, &mut fast);
+            conditions.extend_from_slice(&fast[before..]);
+        }
+        generator.begin_block(&mut voice, &fast);
+        for t in block..block + BLOCK {
+            generator.step(&mut [&mut voice], &classes[t..]);
+            logits.extend_from_slice(voice.logits());
+            // Any sequence of classes will do.
+            classes.push((classes[t] * 31 + 17 * t) % mu_law::CLASSES);
+        }
+    }
+    let before: Vec<u32> = classes[..time].iter().map(|class| *class as u32).collect();
+    let before = Tensor::from_vec(before, (1, time), &Device::Cpu).expect("classes");
+    let width = conditions.len() / time;
+    let condition = Tensor::from_vec(conditions, (1, time, width), &Device::Cpu)
+        .and_then(|c| c.transpose(1, 2)?.contiguous())
+        .expect("a condition");
+    let want = net.forward(&before, &condition).and_then(|y| y.squeeze(0)?.t()?.flatten_all()?.to_vec1::<f32>());
+    let want = want.expect("logits");
+    let far = logits.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-4, "{far}");
+}
+
+#[test]
+fn the_condition_tells_onset_and_release() {
+    let config = config(&[1]);
+    let net = WaveNet::new(config.clone(), &state(&config)).expect("a network");
+    let slow = |tone, frame, released| net.condition().slow(tone, frame, released);
+    let tone = Tone { instrument: 0, key: 48, velocity: 64 };
+    assert_eq!(slow(tone, 3, None), slow(tone, 3, Some(4)), "not released yet");
+    assert_ne!(slow(tone, 3, None), slow(tone, 3, Some(3)));
+    assert_ne!(slow(tone, 3, None), slow(tone, 4, None));
+    assert_ne!(slow(tone, 3, None), slow(Tone { instrument: 2, ..tone }, 3, None));
+    assert_ne!(slow(tone, 3, None), slow(Tone { key: 52, ..tone }, 3, None));
+    assert_ne!(slow(tone, 3, None), slow(Tone { velocity: 100, ..tone }, 3, None));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let good = config(&[1, 2]);
+    let whole = state(&good);
+    for name in whole.keys() {
+        let mut state = whole.clone();
+        let tensor = state.remove(name).expect("a tensor");
+        assert!(WaveNet::new(good.clone(), &state).is_err(), "{name} is missing");
+        state.insert(name.clone(), tensor.narrow(0, 1, tensor.dims()[0] - 1).expect("a part"));
+        // A narrower bias may be taken for another size, which then fits nothing else.
+        let built = WaveNet::new(good.clone(), &state);
+        let built = built.and_then(|net| net.generator(Precision::Full, Level::current()).map(|_| ()));
+        assert!(built.is_err(), "{name} is short");
+    }
+    let spoilt: [fn(&mut WaveNetConfig); 7] = [
+        |c| c.sample_rate_hz = 0,
+        |c| c.dilations.clear(),
+        |c| c.dilations[0] = 0,
+        |c| c.frame_samples = 12,
+        |c| c.pre_emphasis = f32::NAN,
+        |c| c.keys = 100,
+        |c| c.onset_decays_s[0] = 0.0,
+    ];
+    for spoil in spoilt {
+        let mut bad = good.clone();
+        spoil(&mut bad);
+        let metadata = BTreeMap::from([(METADATA.to_owned(), serde_json::to_string(&bad).expect("JSON"))]);
+        assert!(config_of(&metadata).is_err(), "{bad:?}");
+    }
+    let metadata = BTreeMap::from([(METADATA.to_owned(), serde_json::to_string(&good).expect("JSON"))]);
+    assert_eq!(config_of(&metadata).expect("sound"), good);
+    assert!(config_of(&BTreeMap::new()).is_err());
+}
