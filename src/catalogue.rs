@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     Error, Result,
-    formats::{card::Card, gguf::GgufFile, tokenizer::Tokenizer},
-    generate::DEFAULT_CONTEXT,
+    formats::{card::Card, gguf::GgufFile, tokenizer::Tokenizer, weights},
+    generate::{DEFAULT_CONTEXT, audio::AudioModel},
     nets::decoder::{Config, Decoder},
 };
 
@@ -48,6 +48,9 @@ pub struct Model {
 
 /// The model that writes when nobody has chosen one.
 pub const DEFAULT_TEXT_MODEL: &str = "smollm2-135m-instruct";
+
+/// The model that plays when nobody has chosen one.
+pub const DEFAULT_AUDIO_MODEL: &str = "notes";
 
 /// The bundled models by name, then those of `opened` that are not among them, in that order.
 pub fn list(opened: &[PathBuf]) -> Vec<Model> {
@@ -116,7 +119,7 @@ pub fn usable(name_or_path: &str) -> Result<Model> {
     }
 }
 
-/// What the text model in a GGUF file is, and whether it can be run.
+/// What the model in a file is, and whether it can be run.
 pub fn describe(path: &Path) -> Model {
     let size_bytes = fs::metadata(path).map_or(0, |meta| meta.len());
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -135,6 +138,13 @@ pub fn describe(path: &Path) -> Model {
         bundled: false,
         unusable: None,
     };
+    if weights::kind(path).is_ok_and(|kind| kind == Some(weights::Kind::Safetensors)) {
+        match AudioModel::open(&model.name, path) {
+            Ok(audio) => tell_audio(&audio, &mut model),
+            Err(why) => model.unusable = Some(why),
+        }
+        return model;
+    }
     let file = match GgufFile::open(path) {
         Ok(file) => file,
         Err(why) => {
@@ -152,6 +162,16 @@ pub fn describe(path: &Path) -> Model {
         Err(why) => model.unusable = Some(why),
     }
     model
+}
+
+/// Tells what a model that makes sound is.
+fn tell_audio(audio: &AudioModel, model: &mut Model) {
+    model.kind = "audio";
+    model.family = "wavenet".to_owned();
+    model.quantisation = if audio.is_bfloat16() { "BF16" } else { "F32" }.to_owned();
+    model.parameters = audio.info().parameters;
+    // The weights, those that generate, and what a few voices remember.
+    model.memory_bytes = 3 * model.size_bytes;
 }
 
 /// The memory a model takes with the default context, if it can be run at all.
@@ -224,7 +244,7 @@ fn read_card(path: &Path) -> Option<Model> {
             // Only a plain name: the file lies beside its card.
             let file = folder.join(Path::new(&card.file).file_name()?);
             let mut model = match card.kind.as_str() {
-                "text" => describe(&file),
+                "text" | "audio" => describe(&file),
                 _ => return None,
             };
             model.name = card.name;

@@ -1,7 +1,8 @@
 //! `Recipe`: everything needed to make a saved output again, byte for byte.
 //!
-//! A saved text `NAME.md` has its recipe beside it as `NAME.md.atelier.json`; a PNG has it inside.
+//! A saved text `NAME.md` has its recipe beside it as `NAME.md.atelier.json`; a PNG and a WAV have it inside.
 
+mod audio;
 mod image;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, files, formats::hash::sha256_of_bytes, generate::TextRequest};
 
+pub use audio::{AudioRecipe, Recording, recording, sha256_of_samples};
 pub use image::{Contents, Enlarged, ImageRecipe, contents, plain_png};
 
 /// The version of the format that this program writes.
@@ -25,7 +27,8 @@ pub struct Recipe {
     /// The version of Atelier that made the output.
     pub atelier: String,
     /// The SHA-256 of the output, in lower-case hex: what a render must give again. Of a text its bytes; of a picture
-    /// its pixels, three bytes each (red, green, blue), row after row, whatever file they are kept in.
+    /// its pixels, three bytes each (red, green, blue), row after row; of a sound its samples as 32-bit floats, before
+    /// they are rounded to whatever file they are kept in.
     pub sha256: String,
     /// The output's kind and all that made it.
     #[serde(flatten)]
@@ -40,6 +43,8 @@ pub enum Work {
     Text(TextRecipe),
     /// A picture from an image model, enlarged or not.
     Image(ImageRecipe),
+    /// A sound from an audio model.
+    Audio(AudioRecipe),
 }
 
 /// A text in order, and the generations its pieces were taken from.
@@ -162,6 +167,7 @@ impl Recipe {
         match &recipe.work {
             Work::Text(work) => work.check(),
             Work::Image(work) => work.check(),
+            Work::Audio(work) => work.check(),
         }
         .map_err(|why| damaged(&why))?;
         Ok(recipe)

@@ -35,6 +35,7 @@ enum What {
     /// Products with quantised matrices, type by type
     Qlinear(Qlinear),
     Conv(super::bench_conv::Args),
+    Wavenet(super::bench_wavenet::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,6 +81,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         What::Text(args) => text(args, out),
         What::Qlinear(args) => qlinear(args, out),
         What::Conv(args) => super::bench_conv::run(args, out),
+        What::Wavenet(args) => super::bench_wavenet::run(args, out),
     }
 }
 

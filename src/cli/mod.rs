@@ -5,9 +5,11 @@
 //! Without a subcommand the window opens.
 //! Exit codes: 0 done, 2 wrong usage, 1 anything else, with one sentence on stderr.
 
+mod audio;
 mod bench;
 mod bench_conv;
 mod bench_dcgan;
+mod bench_wavenet;
 mod forward;
 mod models;
 mod output;
@@ -16,7 +18,9 @@ mod text;
 
 use std::{
     ffi::OsString,
+    hash::{BuildHasher as _, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     process::ExitCode,
 };
 
@@ -25,7 +29,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 pub use output::Output;
 
 use crate::{
-    Error, Lang, app, crash,
+    Error, Lang, app, catalogue, crash,
     engine::{Engine, Settings},
 };
 
@@ -40,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Text(text::Args),
+    Audio(audio::Args),
     Render(render::Args),
     Bench(bench::Args),
     Forward(forward::Args),
@@ -50,6 +55,7 @@ impl Command {
     fn run(self, out: &mut Output<'_>) -> Result {
         match self {
             Self::Text(args) => text::run(&args, out),
+            Self::Audio(args) => audio::run(&args, out),
             Self::Render(args) => render::run(&args, out),
             Self::Bench(args) => bench::run(&args, out),
             Self::Forward(args) => forward::run(&args, out),
@@ -135,6 +141,19 @@ fn sentence(report: &str) -> String {
         }
     }
     said
+}
+
+/// A random number that needs no further dependency, for a seed that nobody has chosen.
+fn new_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// How a recipe names a model: a bundled one by its name; any other by where it is now, whatever folder the recipe is
+/// used in.
+fn recipe_name(name: &str, path: &Path) -> String {
+    let bundled = catalogue::find(name).is_ok_and(|found| found.bundled && found.path == path);
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    if bundled { name.to_owned() } else { absolute() }
 }
 
 #[cfg(test)]

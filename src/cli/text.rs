@@ -1,7 +1,6 @@
 //! `atelier text`: continues a prompt, or answers it.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
     io::Read as _,
     path::{Path, PathBuf},
     sync::{
@@ -163,8 +162,7 @@ impl Args {
         Ok(TextRequest {
             prompt,
             sampler,
-            // A random number that needs no further dependency.
-            seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(std::process::id())),
+            seed: self.seed.unwrap_or_else(super::new_seed),
             max_tokens: self.max_tokens.unwrap_or(defaults.max_tokens),
             stop: self.stop.clone(),
             ignore_eos: self.ignore_eos,
@@ -237,10 +235,7 @@ fn write(model: &Arc<TextModel>, request: &TextRequest, stream: bool, out: &mut 
 
 /// Saves the generated text and, first, the recipe that makes it again.
 fn save(path: &Path, model: &TextModel, outcome: &TextOutcome) -> Result {
-    // A bundled model is found by its name; any other is where it is now, whatever folder the recipe is used in.
-    let bundled = catalogue::find(&model.name).is_ok_and(|found| found.bundled && found.path == model.path);
-    let absolute = || std::path::absolute(&model.path).unwrap_or_else(|_| model.path.clone()).display().to_string();
-    let name = if bundled { model.name.clone() } else { absolute() };
+    let name = super::recipe_name(&model.name, &model.path);
     let generation =
         TextGeneration { model: ModelRef { name, sha256: model.sha256()?.to_owned() }, request: outcome.sent.clone() };
     let piece = Piece::Generated { generation: 0, start: 0, end: outcome.text.len() };

@@ -5,6 +5,7 @@ use std::{borrow::Cow, io::Cursor};
 
 use png::{BitDepth, ColorType, Compression, Decoder, DecodingError, Encoder, Filter, Limits, Transformations};
 
+use super::label;
 use crate::{Error, Result};
 
 /// The keyword under which the studio keeps its recipe.
@@ -220,16 +221,7 @@ pub fn label(share: Share, id: &str) -> String {
         Share::Whole => "trainedAlgorithmicMedia",
         Share::Part => "compositeWithTrainedAlgorithmicMedia",
     };
-    let aigc = serde_json::json!({
-        "Label": "1",
-        "ContentProducer": "Atelier",
-        "ProduceID": id,
-        "ReservedCode1": "",
-        "ContentPropagator": "",
-        "PropagateID": "",
-        "ReservedCode2": "",
-    });
-    let aigc = escaped(&aigc.to_string()).into_owned();
+    let aigc = escaped(&label::aigc(id)).into_owned();
     format!(
         r#"<?xpacket begin="{bom}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">

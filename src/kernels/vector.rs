@@ -19,9 +19,11 @@ pub(crate) unsafe trait Vector: Copy {
     /// # Safety
     /// Eight floats must be readable at `from`.
     unsafe fn load(from: *const f32) -> Self;
+    /// Eight pairs of 16-bit floats with the exponent of 32-bit ones: those in the high halves, those in the low halves.
+    ///
     /// # Safety
-    /// Eight half floats must be readable at `from`.
-    unsafe fn load_half(from: *const u16) -> Self;
+    /// Eight numbers must be readable at `from`.
+    unsafe fn load_bfloat16_pairs(from: *const u32) -> [Self; 2];
     /// # Safety
     /// Eight floats must be writable at `to`.
     unsafe fn store(self, to: *mut f32);
@@ -110,10 +112,10 @@ unsafe impl Vector for Portable {
         Self(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> Self {
-        // SAFETY: the caller vouches for eight halves.
-        let halves = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
-        Self(halves.map(|half| half::f16::from_bits(half).to_f32()))
+    unsafe fn load_bfloat16_pairs(from: *const u32) -> [Self; 2] {
+        // SAFETY: the caller vouches for eight numbers.
+        let pairs = unsafe { from.cast::<[u32; LANES]>().read_unaligned() };
+        [Self(pairs.map(|pair| f32::from_bits(pair & 0xffff_0000))), Self(pairs.map(|pair| f32::from_bits(pair << 16)))]
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -222,9 +224,13 @@ mod x86 {
             Self(unsafe { _mm256_loadu_ps(from) })
         }
         #[inline(always)]
-        unsafe fn load_half(from: *const u16) -> Self {
-            // SAFETY: the caller vouches for eight halves; the level has F16C.
-            Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
+        unsafe fn load_bfloat16_pairs(from: *const u32) -> [Self; 2] {
+            // SAFETY: the caller vouches for eight numbers.
+            unsafe {
+                let pairs = _mm256_loadu_si256(from.cast());
+                let high = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+                [Self(_mm256_castsi256_ps(high)), Self(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs)))]
+            }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {

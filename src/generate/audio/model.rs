@@ -59,6 +59,7 @@ impl AudioNet {
 pub struct AudioModel {
     info: AudioModelInfo,
     net: Arc<AudioNet>,
+    is_bfloat16: bool,
     sha256: OnceLock<String>,
 }
 
@@ -74,8 +75,8 @@ impl AudioModel {
         let net = WaveNet::new(config, &tensors)?;
         let level = Level::current();
         // What the file stores in 16 bits is read in 16 bits: the same numbers, half the memory traffic.
-        let stored_half = tensors.values().all(|tensor| tensor.dtype() == candle_core::DType::F16);
-        let generator = net.generator(if stored_half { Precision::Half } else { Precision::Full }, level)?;
+        let is_bfloat16 = tensors.values().all(|tensor| tensor.dtype() == candle_core::DType::BF16);
+        let generator = net.generator(if is_bfloat16 { Precision::Bfloat16 } else { Precision::Full }, level)?;
         let title = Card::beside(path).map(|card| card.title).filter(|title| !title.is_empty());
         let (config, sizes) = (net.config(), net.sizes());
         let info = AudioModelInfo {
@@ -89,12 +90,18 @@ impl AudioModel {
             sizes: [sizes.dilations.len(), sizes.channels, sizes.skip],
             parameters: WaveNet::parameters(&tensors),
         };
-        Ok(Self { info, net: Arc::new(AudioNet { net, generator, level }), sha256: OnceLock::new() })
+        let net = Arc::new(AudioNet { net, generator, level });
+        Ok(Self { info, net, is_bfloat16, sha256: OnceLock::new() })
     }
 
     /// What it is.
     pub fn info(&self) -> &AudioModelInfo {
         &self.info
+    }
+
+    /// Whether its weights are stored as bfloat16.
+    pub fn is_bfloat16(&self) -> bool {
+        self.is_bfloat16
     }
 
     /// The SHA-256 of its file in lower-case hex; read from the file the first time.

@@ -43,7 +43,7 @@ fn tiny(dir: &std::path::Path) -> PathBuf {
                 (seed >> 8) as f32 / (1 << 24) as f32 - 0.5
             })
             .collect();
-        let tensor = Tensor::from_vec(values, shape, &Device::Cpu).and_then(|t| t.to_dtype(DType::F16));
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu).and_then(|t| t.to_dtype(DType::BF16));
         (name, tensor.expect("a tensor"))
     });
     let path = dir.join("tiny.safetensors");

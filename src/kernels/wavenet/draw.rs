@@ -1,7 +1,12 @@
 //! Drawing a class from logits.
 #![allow(unsafe_code)]
 
-use crate::kernels::{Level, elementwise::math, exec::vectorised, vector::Vector};
+use crate::kernels::{
+    Level,
+    elementwise::math,
+    exec::vectorised,
+    vector::{LANES, Vector},
+};
 
 /// How a class is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,30 +27,71 @@ impl Default for Choice {
 
 /// Draws a class with the random number `uniform` in 0..1. `logits`, a multiple of 8, become weights.
 pub fn draw(level: Level, logits: &mut [f32], choice: Choice, uniform: f64) -> usize {
-    let (best, top) =
-        logits.iter().enumerate().fold(
-            (0, f32::NEG_INFINITY),
-            |(best, top), (class, &logit)| {
-                if logit > top { (class, logit) } else { (best, top) }
-            },
-        );
+    let mut top = f32::NEG_INFINITY;
+    // SAFETY: asks for nothing beyond the level.
+    unsafe { largest(level, logits, &mut top) };
+    let likeliest = |logits: &[f32]| logits.iter().position(|logit| *logit == top).unwrap_or(0);
     if choice.temperature <= 0.0 || !top.is_finite() {
-        return best;
+        return likeliest(logits);
     }
-    // SAFETY: whole vectors only are touched.
+    let mut sums = [0.0_f64; MOST_PARTS];
+    let parts = logits.len().div_ceil(PART).clamp(1, MOST_PARTS);
+    // SAFETY: as above.
     unsafe { weights(level, logits, top, 1.0 / choice.temperature) };
     if (choice.top_k > 0 && choice.top_k < logits.len()) || choice.top_p < 1.0 {
         keep_likely(logits, choice);
     }
-    let total: f64 = logits.iter().map(|weight| f64::from(*weight)).sum();
+    // SAFETY: as above.
+    unsafe { add_up(level, logits, &mut sums[..parts]) };
+    let total: f64 = sums[..parts].iter().sum();
     let mut left = uniform * total;
-    for (class, weight) in logits.iter().enumerate() {
-        left -= f64::from(*weight);
-        if left < 0.0 {
+    for (index, sum) in sums[..parts].iter().enumerate() {
+        if left >= *sum && index + 1 < parts {
+            left -= sum;
+            continue;
+        }
+        let first = index * PART;
+        let end = if index + 1 == parts { logits.len() } else { first + PART };
+        let mut last = None;
+        for (class, weight) in logits[first..end].iter().enumerate() {
+            if *weight > 0.0 {
+                last = Some(first + class);
+                left -= f64::from(*weight);
+                if left < 0.0 {
+                    break;
+                }
+            }
+        }
+        if let Some(class) = last {
             return class;
         }
     }
-    best
+    // Only rounding can lead here: the likeliest has the weight 1.
+    logits.iter().position(|weight| *weight == 1.0).unwrap_or(0)
+}
+
+/// Classes whose weights are summed up first.
+const PART: usize = 16;
+/// The most sums; what is beyond belongs to the last.
+const MOST_PARTS: usize = 64;
+
+vectorised! {
+    /// The largest number.
+    ///
+    /// # Safety
+    /// None beyond the level's.
+    unsafe fn largest = largest_body(logits: &[f32], top: &mut f32)
+}
+
+#[inline(always)]
+unsafe fn largest_body<V: Vector>(logits: &[f32], largest: &mut f32) {
+    let mut top = V::splat(f32::NEG_INFINITY);
+    let (whole, rest) = logits.as_chunks::<LANES>();
+    for part in whole {
+        // SAFETY: eight floats.
+        top = top.max(unsafe { V::load(part.as_ptr()) });
+    }
+    *largest = rest.iter().copied().fold(top.largest(), f32::max);
 }
 
 vectorised! {
@@ -58,8 +104,36 @@ vectorised! {
 
 #[inline(always)]
 unsafe fn weights_body<V: Vector>(logits: &mut [f32], top: f32, scale: f32) {
-    for part in logits.chunks_mut(8) {
-        math::exp(V::load_part(part, top).sub(V::splat(top)).mul(V::splat(scale))).store_part(part);
+    let (top, scale) = (V::splat(top), V::splat(scale));
+    let (whole, rest) = logits.as_chunks_mut::<LANES>();
+    for part in whole {
+        // SAFETY: eight floats.
+        unsafe { math::exp(V::load(part.as_ptr()).sub(top).mul(scale)).store(part.as_mut_ptr()) };
+    }
+    if !rest.is_empty() {
+        math::exp(V::load_part(rest, f32::NEG_INFINITY).sub(top).mul(scale)).store_part(rest);
+    }
+}
+
+vectorised! {
+    /// The sums of the weights, a part at a time; the last takes what is beyond.
+    ///
+    /// # Safety
+    /// None beyond the level's.
+    unsafe fn add_up = add_up_body(weights: &[f32], sums: &mut [f64])
+}
+
+#[inline(always)]
+unsafe fn add_up_body<V: Vector>(weights: &[f32], sums: &mut [f64]) {
+    for (index, part) in weights.chunks(PART).enumerate() {
+        let (whole, rest) = part.as_chunks::<LANES>();
+        let mut sum = V::load_part(rest, 0.0);
+        for part in whole {
+            // SAFETY: eight floats.
+            sum = sum.add(unsafe { V::load(part.as_ptr()) });
+        }
+        let at = index.min(sums.len() - 1);
+        sums[at] += f64::from(sum.sum());
     }
 }
 

@@ -1,50 +1,66 @@
 //! Weights in the order in which they are multiplied.
 
-use crate::kernels::vector::Vector;
+use crate::kernels::vector::{LANES, Vector};
 
-/// Outputs that lie side by side for every input.
-const WIDTH: usize = 64;
+/// Outputs that lie side by side for every input: two vectors.
+const STRIP: usize = 2 * LANES;
+/// With so few outputs there are too few sums to keep both multipliers busy, so each is made of two.
+const FEW: usize = 32;
 
 /// What weights are stored as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats.
     Full,
-    /// 16-bit floats, half as much to read. Weights that are stored as such in a file lose nothing.
-    Half,
+    /// 16-bit floats with the exponent of 32-bit ones: half as much to read, and all but free to widen. Weights that are
+    /// stored as such in a file lose nothing.
+    Bfloat16,
 }
 
-/// A number as it is stored.
-pub(super) trait Weight: Copy {
+/// Eight numbers on an address that one load takes them from.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+struct Lanes<T>([T; LANES]);
+
+/// Numbers as they are stored, for a strip's weights of one input.
+pub(super) trait Weights: Copy {
+    /// How many lie one after the other.
+    const COUNT: usize;
+
     /// # Safety
-    /// Eight weights must be readable at `from`.
-    unsafe fn load<V: Vector>(from: *const Self) -> V;
+    /// `COUNT` of them must be readable at `from`.
+    unsafe fn load<V: Vector>(from: *const Self) -> [V; 2];
 }
 
-impl Weight for f32 {
+impl Weights for Lanes<f32> {
+    const COUNT: usize = 2;
+
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const Self) -> V {
+    unsafe fn load<V: Vector>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's promise.
-        unsafe { V::load(from) }
+        unsafe { [V::load(from.cast()), V::load(from.add(1).cast())] }
     }
 }
 
-impl Weight for u16 {
+impl Weights for Lanes<u32> {
+    const COUNT: usize = 1;
+
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const Self) -> V {
+    unsafe fn load<V: Vector>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's promise.
-        unsafe { V::load_half(from) }
+        unsafe { V::load_bfloat16_pairs(from.cast()) }
     }
 }
 
 #[derive(Debug)]
 enum Values {
-    Full(Vec<f32>),
-    Half(Vec<u16>),
+    Full(Vec<Lanes<f32>>),
+    /// In every number a weight of the first vector in the high half, one of the second in the low half.
+    Bfloat16(Vec<Lanes<u32>>),
 }
 
-/// A matrix (outputs, inputs), cut into strips of [`WIDTH`] outputs (the last as wide as what is left), each of them
-/// input after input.
+/// A matrix (outputs, inputs), cut into strips of [`STRIP`] outputs (the last filled up with zeros), each of them input
+/// after input.
 #[derive(Debug)]
 pub(super) struct Packed {
     outputs: usize,
@@ -56,17 +72,22 @@ impl Packed {
     /// Packs `rows`, `inputs` long each; the outputs are a multiple of 8.
     pub(super) fn new(rows: &[f32], inputs: usize, precision: Precision) -> Self {
         let outputs = rows.len().checked_div(inputs).unwrap_or(0);
-        let mut packed = Vec::with_capacity(rows.len());
-        for first in (0..outputs).step_by(WIDTH) {
-            for input in 0..inputs {
-                let strip = first..outputs.min(first + WIDTH);
-                packed.extend(strip.map(|output| rows[output * inputs + input]));
-            }
-        }
+        let at = |output: usize, input: usize| if output < outputs { rows[output * inputs + input] } else { 0.0 };
+        let places = (0..outputs).step_by(STRIP).flat_map(|first| (0..inputs).map(move |input| (first, input)));
+        let vector = |first: usize, input: usize| std::array::from_fn(|lane| at(first + lane, input));
         let values = match precision {
-            Precision::Full => Values::Full(packed),
-            Precision::Half => {
-                Values::Half(packed.into_iter().map(|value| half::f16::from_f32(value).to_bits()).collect())
+            Precision::Full => Values::Full(
+                places
+                    .flat_map(|(first, input)| [Lanes(vector(first, input)), Lanes(vector(first + LANES, input))])
+                    .collect(),
+            ),
+            Precision::Bfloat16 => {
+                let bits = |value: f32| u32::from(half::bf16::from_f32(value).to_bits());
+                let pairs = places.map(|(first, input)| {
+                    let (high, low) = (vector(first, input), vector(first + LANES, input));
+                    Lanes(std::array::from_fn(|lane| bits(high[lane]) << 16 | bits(low[lane])))
+                });
+                Values::Bfloat16(pairs.collect())
             }
         };
         Self { outputs, inputs, values }
@@ -74,12 +95,12 @@ impl Packed {
 
     pub(super) fn bytes(&self) -> usize {
         match &self.values {
-            Values::Full(values) => values.len() * 4,
-            Values::Half(values) => values.len() * 2,
+            Values::Full(values) => size_of_val(values.as_slice()),
+            Values::Bfloat16(values) => size_of_val(values.as_slice()),
         }
     }
 
-    /// `accᵥ ← accᵥ + W · xᵥ` for every voice `v`; inputs are added in their order.
+    /// `accᵥ ← accᵥ + W · xᵥ` for every voice `v`; inputs are added in the same order for any number of voices.
     ///
     /// # Safety
     /// Every `x` must hold as many floats as there are inputs, every `acc` as many as there are outputs, and no `acc`
@@ -93,77 +114,133 @@ impl Packed {
         // SAFETY: the caller's promise, passed on.
         unsafe {
             match &self.values {
-                Values::Full(values) => strips::<V, f32, VOICES>(values, self.outputs, self.inputs, x, acc),
-                Values::Half(values) => strips::<V, u16, VOICES>(values, self.outputs, self.inputs, x, acc),
+                Values::Full(values) => strips(Shape::<V>::new(self), values, x, acc),
+                Values::Bfloat16(values) => strips(Shape::<V>::new(self), values, x, acc),
             }
         }
+    }
+}
+
+struct Shape<V> {
+    outputs: usize,
+    inputs: usize,
+    vector: std::marker::PhantomData<V>,
+}
+
+impl<V> Shape<V> {
+    #[inline(always)]
+    fn new(packed: &Packed) -> Self {
+        Self { outputs: packed.outputs, inputs: packed.inputs, vector: std::marker::PhantomData }
     }
 }
 
 /// # Safety
 /// As [`Packed::multiply`].
 #[inline(always)]
-unsafe fn strips<V: Vector, W: Weight, const VOICES: usize>(
+unsafe fn strips<V: Vector, W: Weights, const VOICES: usize>(
+    Shape { outputs, inputs, .. }: Shape<V>,
     values: &[W],
-    outputs: usize,
-    inputs: usize,
     x: [*const f32; VOICES],
     acc: [*mut f32; VOICES],
 ) {
-    let mut first = 0;
-    while first < outputs {
-        let width = WIDTH.min(outputs - first);
-        let strip = values[first * inputs..(first + width) * inputs].as_ptr();
-        let mut at = 0;
-        while at < width {
-            let left = (width - at) / 8;
-            // SAFETY: `at` and as many vectors as the tile takes are inside the strip and inside `acc`.
-            unsafe {
-                let (from, to) = (strip.add(at), acc.map(|acc| acc.add(first + at)));
-                // Eight registers of sums keep both multipliers busy.
-                at += 8 * match (VOICES, left) {
-                    (1, 8..) => tile::<V, W, VOICES, 8>(from, width, inputs, x, to),
-                    (1..=2, 4..) => tile::<V, W, VOICES, 4>(from, width, inputs, x, to),
-                    (_, 2..) => tile::<V, W, VOICES, 2>(from, width, inputs, x, to),
-                    _ => tile::<V, W, VOICES, 1>(from, width, inputs, x, to),
-                };
-            }
+    let size = inputs * W::COUNT;
+    assert!(values.len() == outputs.div_ceil(STRIP) * size, "as many weights as were packed");
+    let whole = outputs / STRIP;
+    let mut strip = 0;
+    while strip < whole {
+        // SAFETY: as many strips as a tile takes are left, in the weights and in `acc`.
+        unsafe {
+            let (from, to) = (values.as_ptr().add(strip * size), acc.map(|acc| acc.add(strip * STRIP)));
+            // Eight registers of sums keep both multipliers busy.
+            strip += match (VOICES, whole - strip) {
+                _ if outputs <= FEW => {
+                    few::<V, W, VOICES>(from, inputs, x, to);
+                    1
+                }
+                (1, 4..) => tile::<V, W, VOICES, 4, 2>(from, inputs, x, to),
+                (1..=2, 2..) => tile::<V, W, VOICES, 2, 2>(from, inputs, x, to),
+                _ => tile::<V, W, VOICES, 1, 2>(from, inputs, x, to),
+            };
         }
-        first += width;
+    }
+    if whole * STRIP < outputs {
+        // SAFETY: half a strip is left.
+        unsafe {
+            let (from, to) = (values.as_ptr().add(whole * size), acc.map(|acc| acc.add(whole * STRIP)));
+            tile::<V, W, VOICES, 1, 1>(from, inputs, x, to);
+        }
     }
 }
 
-/// Returns the vectors it has taken.
+/// Returns the strips it has taken.
 ///
 /// # Safety
-/// As [`Packed::multiply`], for `VECTORS` vectors of outputs.
+/// As [`Packed::multiply`], for `STRIPS` strips of which the first `VECTORS` vectors are used.
 #[inline(always)]
-unsafe fn tile<V: Vector, W: Weight, const VOICES: usize, const VECTORS: usize>(
-    mut from: *const W,
-    width: usize,
+unsafe fn tile<V: Vector, W: Weights, const VOICES: usize, const STRIPS: usize, const VECTORS: usize>(
+    from: *const W,
     inputs: usize,
     x: [*const f32; VOICES],
     acc: [*mut f32; VOICES],
 ) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums: [[V; VECTORS]; VOICES] =
-            std::array::from_fn(|v| std::array::from_fn(|i| V::load(acc[v].add(8 * i))));
+        let place = |s: usize, i: usize| s * STRIP + i * LANES;
+        let mut sums: [[[V; VECTORS]; STRIPS]; VOICES] =
+            std::array::from_fn(|v| std::array::from_fn(|s| std::array::from_fn(|i| V::load(acc[v].add(place(s, i))))));
         for input in 0..inputs {
             let x: [V; VOICES] = std::array::from_fn(|v| V::splat(*x[v].add(input)));
-            for i in 0..VECTORS {
-                let w: V = W::load(from.add(8 * i));
+            for s in 0..STRIPS {
+                let w: [V; 2] = W::load(from.add((s * inputs + input) * W::COUNT));
                 for (sums, x) in sums.iter_mut().zip(x) {
-                    sums[i] = w.mul_add(x, sums[i]);
+                    for (sum, w) in sums[s].iter_mut().zip(w) {
+                        *sum = w.mul_add(x, *sum);
+                    }
                 }
             }
-            from = from.wrapping_add(width);
         }
         for (sums, acc) in sums.into_iter().zip(acc) {
-            for (i, sum) in sums.into_iter().enumerate() {
-                sum.store(acc.add(8 * i));
+            for (s, sums) in sums.into_iter().enumerate() {
+                for (i, sum) in sums.into_iter().enumerate() {
+                    sum.store(acc.add(place(s, i)));
+                }
             }
         }
     }
-    VECTORS
+    STRIPS
+}
+
+/// One strip of a matrix with few outputs, a voice at a time: even and odd inputs are summed up apart.
+///
+/// # Safety
+/// As [`Packed::multiply`], for a strip.
+#[inline(always)]
+unsafe fn few<V: Vector, W: Weights, const VOICES: usize>(
+    from: *const W,
+    inputs: usize,
+    x: [*const f32; VOICES],
+    acc: [*mut f32; VOICES],
+) {
+    for (x, acc) in x.into_iter().zip(acc) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut even = [V::load(acc), V::load(acc.add(LANES))];
+            let mut odd = [V::zero(); 2];
+            let mut input = 0;
+            while input + 2 <= inputs {
+                let (xe, xo) = (V::splat(*x.add(input)), V::splat(*x.add(input + 1)));
+                let (we, wo): ([V; 2], [V; 2]) =
+                    (W::load(from.add(input * W::COUNT)), W::load(from.add((input + 1) * W::COUNT)));
+                even = [we[0].mul_add(xe, even[0]), we[1].mul_add(xe, even[1])];
+                odd = [wo[0].mul_add(xo, odd[0]), wo[1].mul_add(xo, odd[1])];
+                input += 2;
+            }
+            if input < inputs {
+                let (x, w): (V, [V; 2]) = (V::splat(*x.add(input)), W::load(from.add(input * W::COUNT)));
+                even = [w[0].mul_add(x, even[0]), w[1].mul_add(x, even[1])];
+            }
+            even[0].add(odd[0]).store(acc);
+            even[1].add(odd[1]).store(acc.add(LANES));
+        }
+    }
 }

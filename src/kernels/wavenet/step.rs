@@ -138,12 +138,12 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
     // SAFETY: the caller promises different voices that nobody else uses.
     let mut voices: [&mut Voice; VOICES] = voices.map(|voice| unsafe { &mut *voice });
     for (voice, last) in voices.iter_mut().zip(last) {
-        voice.h.copy_from_slice(&net.embedding[last * r..(last + 1) * r]);
+        copy::<V>(&mut voice.h, &net.embedding[last * r..(last + 1) * r]);
     }
     for (index, layer) in net.layers.iter().enumerate() {
         for voice in &mut voices {
             let at = (index * BLOCK + voice.time % BLOCK) * 2 * r;
-            voice.y.copy_from_slice(&voice.known[at..at + 2 * r]);
+            copy::<V>(&mut voice.y, &voice.known[at..at + 2 * r]);
         }
         let sums: [*mut f32; VOICES] = std::array::from_fn(|v| voices[v].y.as_mut_ptr());
         if layer.dilation < BLOCK {
@@ -157,7 +157,7 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
         for voice in &mut voices {
             let ring = &mut voice.rings[index];
             let at = (voice.time & ring.mask) * r;
-            ring.moments[at..at + r].copy_from_slice(&voice.h);
+            copy::<V>(&mut ring.moments[at..at + r], &voice.h);
             let z = &mut voice.z[index * r..(index + 1) * r];
             let (a, b) = voice.y.split_at(r);
             for ((a, b), z) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)).zip(z.chunks_exact_mut(LANES)) {
@@ -167,7 +167,10 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
                     math::tanh(a).mul(math::sigmoid(b)).store(z.as_mut_ptr());
                 }
             }
-            voice.h.iter_mut().zip(&layer.mix_bias).for_each(|(h, bias)| *h += bias);
+            for (h, bias) in voice.h.chunks_exact_mut(LANES).zip(layer.mix_bias.chunks_exact(LANES)) {
+                // SAFETY: eight floats each.
+                unsafe { V::load(h.as_ptr()).add(V::load(bias.as_ptr())).store(h.as_mut_ptr()) };
+            }
         }
         let z = std::array::from_fn(|v| voices[v].z[index * r..(index + 1) * r].as_ptr());
         let h = std::array::from_fn(|v| voices[v].h.as_mut_ptr());
@@ -178,6 +181,15 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
     unsafe { head::<V, VOICES>(net, &mut voices) };
     for voice in voices {
         voice.time += 1;
+    }
+}
+
+/// Copies whole vectors, without the call that a slice of unknown length needs.
+#[inline(always)]
+fn copy<V: Vector>(to: &mut [f32], from: &[f32]) {
+    for (to, from) in to.chunks_exact_mut(LANES).zip(from.chunks_exact(LANES)) {
+        // SAFETY: eight floats each.
+        unsafe { V::load(from.as_ptr()).store(to.as_mut_ptr()) };
     }
 }
 

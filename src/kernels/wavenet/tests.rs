@@ -39,6 +39,15 @@ fn case(numbers: &mut Numbers, [channels, skip, classes, slow, fast]: [usize; 5]
     Case { sizes, weights }
 }
 
+impl NetWeights {
+    fn matrices(&mut self) -> impl Iterator<Item = &mut f32> {
+        let layers = self.layers.iter_mut().flat_map(|layer| {
+            [&mut layer.old_tap, &mut layer.new_tap, &mut layer.condition, &mut layer.mix, &mut layer.skip]
+        });
+        layers.chain([&mut self.head0, &mut self.head1]).flatten()
+    }
+}
+
 fn matrix(rows: &[f32], x: &[f64]) -> Vec<f64> {
     rows.chunks_exact(x.len().max(1)).map(|row| row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum()).collect()
 }
@@ -120,12 +129,14 @@ fn cached_steps_equal_the_definition_at_every_level() {
         ([64, 16, 16, 0, 5], vec![3, 64, 1]),
         ([16, 24, 136, 1, 2], vec![]),
     ] {
-        let case = case(&mut numbers, shape, &dilations);
+        let mut case = case(&mut numbers, shape, &dilations);
+        // Numbers that both precisions can hold.
+        case.weights.matrices().for_each(|weight| *weight = half::bf16::from_f32(*weight).to_f32());
         let (inputs, slow, fast) = drive(&mut numbers, &case.sizes, 80);
         let want = reference(&case, &inputs, &slow, &fast);
         let size = want.iter().flatten().fold(0.0_f64, |most, x| most.max(x.abs()));
         for level in Level::present() {
-            for (precision, within) in [(Precision::Full, 2e-5), (Precision::Half, 2e-2)] {
+            for (precision, within) in [(Precision::Full, 2e-5), (Precision::Bfloat16, 2e-5)] {
                 let net = Network::new(case.sizes.clone(), &case.weights, precision, level).expect("fits");
                 let got = run(&net, &inputs, &slow, &fast);
                 for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
@@ -144,7 +155,7 @@ fn a_voice_sounds_the_same_alone_and_in_company() {
     let mut numbers = Numbers::new(6);
     let case = case(&mut numbers, [40, 72, 136, 3, 2], &[1, 4, 9, 32]);
     for level in Level::present() {
-        for precision in [Precision::Full, Precision::Half] {
+        for precision in [Precision::Full, Precision::Bfloat16] {
             let net = Network::new(case.sizes.clone(), &case.weights, precision, level).expect("fits");
             let drives: Vec<_> = (0..MOST_VOICES).map(|_| drive(&mut numbers, &case.sizes, 48)).collect();
             let alone: Vec<_> = drives.iter().map(|(inputs, slow, fast)| run(&net, inputs, slow, fast)).collect();

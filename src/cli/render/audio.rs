@@ -1,0 +1,58 @@
+//! A sound made again, sample for sample.
+
+use std::{path::Path, sync::atomic::AtomicBool};
+
+use super::super::{Output, Result};
+use crate::{
+    Error, catalogue, files,
+    formats::wav::{self, Depth, WavFile},
+    generate::audio::AudioModel,
+    recipe::{AudioRecipe, Recipe, sha256_of_samples},
+};
+
+pub(super) fn run(
+    file: &Path,
+    to: &Path,
+    (recipe, work): (&Recipe, &AudioRecipe),
+    saved: &WavFile,
+    out: &mut Output<'_>,
+) -> Result {
+    let samples = play(work)?;
+    if sha256_of_samples(&samples) != recipe.sha256 {
+        let (name, version) = (file.display(), &recipe.atelier);
+        return Err(Error::new(
+            format!("The sound made from the recipe of “{name}” is not the one that was saved: the recipe was changed, or version {version} made it otherwise; nothing was saved."),
+            format!("按“{name}”的配方生成的声音与原声不同：配方被改动，或版本 {version} 的生成方式不同；未保存任何内容。"),
+        )
+        .into());
+    }
+    let depth = match saved.bits {
+        16 => Depth::Int16,
+        32 => Depth::Float32,
+        _ => Depth::Int24,
+    };
+    files::write_whole(to, &recipe.to_wav(&samples, work.sample_rate_hz, depth)?)?;
+    if saved.samples != wav::as_stored(&samples, depth) {
+        let name = file.display();
+        let note = Error::new(
+            format!("“{name}” was changed after its recipe was written; the new file is what it was before."),
+            format!("“{name}”在写入配方之后被改动过，新文件是改动之前的内容。"),
+        );
+        out.note(note.text(out.lang()));
+    }
+    Ok(())
+}
+
+/// The samples of a recipe, by the very model it names.
+fn play(work: &AudioRecipe) -> crate::Result<Vec<f32>> {
+    let found = catalogue::usable(&work.model.name)?;
+    let model = AudioModel::open(&found.name, &found.path)?;
+    if model.sha256()? != work.model.sha256 {
+        let (path, wanted) = (found.path.display(), &work.model.sha256);
+        return Err(Error::new(
+            format!("The model “{path}” is not the one that made this sound; put back the file with SHA-256 {wanted}."),
+            format!("模型“{path}”不是生成此声音的模型，请换回 SHA-256 为 {wanted} 的文件。"),
+        ));
+    }
+    Ok(model.play(&work.request, &AtomicBool::new(false))?.unwrap_or_default())
+}
