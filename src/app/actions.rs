@@ -6,7 +6,7 @@ use egui::{Context, ViewportCommand};
 
 use super::{App, Purpose, is_for_window, told};
 use crate::{
-    engine::{FileFilter, Guard, Job, UiCommand},
+    engine::{FileFilter, Guard, Job, SoundInput, UiCommand},
     ui::{
         Command, Key,
         preferences::Preferences,
@@ -27,7 +27,7 @@ impl App {
         // Escape closes the words over the text first, if it reaches them.
         let words = &self.state.write;
         let popup = menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
-        let idle = self.shown_jobs.is_empty();
+        let idle = self.shown_jobs.is_empty() && !(self.state.page == Page::Sound && self.state.sound.is_busy());
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {
             self.escape();
@@ -77,6 +77,7 @@ impl App {
             Action::AnswerAgain(id) => self.answer_again(id),
             Action::Cancel => self.stop(),
             Action::NewSeed => self.new_seed(),
+            Action::Sound(input) => self.tell_sound(input),
         }
     }
 
@@ -87,10 +88,12 @@ impl App {
         }
         let state = &mut self.state;
         match command {
+            Command::Generate if state.page == Page::Sound => self.make_sound(),
             Command::Generate => {
                 state.write.notebook.editor.close_alternatives();
                 self.generate();
             }
+            Command::Stop if state.page == Page::Sound && state.sound.is_busy() => self.tell_sound(SoundInput::Stop),
             Command::Stop => self.stop(),
             Command::Regenerate => self.regenerate(),
             Command::NextVariant => write::step_variant(state, 1),
@@ -113,6 +116,7 @@ impl App {
             Command::OpenModel => {
                 self.ask_for_file(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
             }
+            Command::SaveFile if state.page == Page::Sound => self.save_sound(),
             Command::SaveFile => self.save(false),
             Command::SaveFileAs => self.save(true),
             Command::Find => write::open_find(state),
@@ -127,6 +131,7 @@ impl App {
             Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
             Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
             Command::GoWrite => state.page = Page::Write,
+            Command::GoSound => state.page = Page::Sound,
             Command::GoModels => state.page = Page::Models,
             Command::GoSettings => state.page = Page::Settings,
             Command::Shortcuts => state.sheet_open = !state.sheet_open,
@@ -170,9 +175,13 @@ impl App {
     }
 
     /// Shows a dialog for files, unless one is open.
-    fn ask_for_file(&mut self, purpose: Purpose, command: impl FnOnce(Job) -> UiCommand) {
-        let asks =
-            |purpose: &Purpose| matches!(purpose, Purpose::PickText | Purpose::PickModel | Purpose::PickSave { .. });
+    pub(super) fn ask_for_file(&mut self, purpose: Purpose, command: impl FnOnce(Job) -> UiCommand) {
+        let asks = |purpose: &Purpose| {
+            matches!(
+                purpose,
+                Purpose::PickText | Purpose::PickModel | Purpose::PickSave { .. } | Purpose::PickSound { .. }
+            )
+        };
         if !self.jobs.values().any(asks) {
             self.send(purpose, command);
         }

@@ -59,6 +59,7 @@ impl App {
             Event::TextRead { path, text, sha256, .. } => self.open_text(path, &text, sha256),
             Event::TextSaved { job, path, sha256 } => self.text_saved(job, path, sha256),
             Event::TextNotSaved { job, path } => self.text_not_saved(job, &path),
+            Event::SoundSaved { job, path } => self.sound_saved(job, &path),
             Event::LibraryRead { documents, damaged, .. } => self.library_read(documents, &damaged),
             Event::ModelsListed { models, .. } => {
                 self.state.models = Some(models);
@@ -266,6 +267,7 @@ impl App {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }
             Purpose::PickSave { document } => self.save_picked(&document, path),
+            Purpose::PickSound { sound } => self.sound_picked(path, sound),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    engine::{Engine, Event, Job, Progress, UiCommand},
+    engine::{Engine, Event, Job, Progress, SoundPort, UiCommand},
 };
 
 /// The engine, as the window sees it.
@@ -21,6 +21,11 @@ pub trait EngineLink {
 
     /// How far the running job is.
     fn progress(&self) -> Option<Progress>;
+
+    /// The synthesiser; `None` where nothing can sound.
+    fn sound(&self) -> Option<SoundPort> {
+        None
+    }
 }
 
 impl EngineLink for Engine {
@@ -38,5 +43,9 @@ impl EngineLink for Engine {
 
     fn progress(&self) -> Option<Progress> {
         Self::progress(self)
+    }
+
+    fn sound(&self) -> Option<SoundPort> {
+        Self::sound(self).cloned()
     }
 }

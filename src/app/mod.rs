@@ -15,6 +15,7 @@ mod link;
 mod open;
 mod own_tasks;
 mod settings;
+mod sound;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub use open::run;
 use crate::{
     Error, Lang,
     document::GenerationId,
-    engine::{Job, JobKind, UiCommand},
+    engine::{Job, JobKind, SavedSound, UiCommand},
     files, folders,
     ui::{
         Command, fonts,
@@ -66,6 +67,9 @@ enum Purpose {
     CopyTasks { path: PathBuf },
     PickChat { chat: String },
     SaveChat { chat: String, path: PathBuf },
+    KeepTake,
+    PickSound { sound: Box<SavedSound> },
+    SaveSound,
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -125,6 +129,8 @@ pub struct App {
     title: String,
     /// Hashes of models that were open, by their files.
     hashes: HashMap<PathBuf, String>,
+    /// The sound worker has been told of a model.
+    sound_opened: bool,
     tasks: Option<crate::generate::tasks::Tasks>,
     _fonts: Option<fallback_fonts::Search>,
 }
@@ -168,6 +174,7 @@ impl App {
             memory_read_ms: 0,
             title: String::new(),
             hashes: HashMap::new(),
+            sound_opened: false,
             tasks,
             _fonts: setup.system_fonts.then(|| fallback_fonts::Search::begin(ctx.clone())),
         };
@@ -252,6 +259,7 @@ impl App {
     fn advance(&mut self, ctx: &Context) {
         self.state.now_ms = (self.clock)();
         self.drain_events(ctx);
+        self.follow_sound();
         self.take_dropped(ctx);
         self.update_work();
         self.keep_documents(ctx);
@@ -275,6 +283,7 @@ impl App {
         });
         match state.page {
             Page::Write => write::write_ui(ui, state),
+            Page::Sound => framed(ui, |ui| crate::ui::sound::sound_ui(ui, state)),
             Page::Models => framed(ui, |ui| crate::ui::models::models_ui(ui, state)),
             Page::Settings => framed(ui, |ui| settings_page::settings_ui(ui, state)),
         }

@@ -120,12 +120,18 @@ impl Player {
         self.hand_over(cancel)
     }
 
-    /// Plays what is left, also of a pre-roll that was not reached, and waits until the queue is empty. `false` when it
-    /// was cancelled before.
+    /// How much sound waits in the queue, in seconds; 0 while there is no device.
+    pub fn waiting_s(&self) -> f32 {
+        let waiting = |device: &Open| (device.queue.buffer().capacity() - device.queue.slots()) as f32;
+        self.device.as_ref().map_or(0.0, |device| waiting(device) / device.format.sample_rate_hz as f32)
+    }
+
+    /// Says that nothing follows for now: what is left is played, also of a pre-roll that was not reached, and an empty
+    /// queue is no starvation. `false` when it was cancelled before the queue had room.
     ///
     /// # Errors
     /// When the rate cannot be converted.
-    pub fn complete(&mut self, cancel: &AtomicBool) -> Result<bool> {
+    pub fn end(&mut self, cancel: &AtomicBool) -> Result<bool> {
         if let Some(device) = &mut self.device {
             device.converter.finish(&mut device.ready)?;
             device.converter = Converter::new(self.source_rate_hz, device.format.sample_rate_hz)?;
@@ -135,6 +141,17 @@ impl Player {
         }
         self.controls.set_complete(true);
         self.controls.set_paused(false);
+        Ok(true)
+    }
+
+    /// As [`Self::end`], and waits until the queue is empty. `false` when it was cancelled before.
+    ///
+    /// # Errors
+    /// When the rate cannot be converted.
+    pub fn complete(&mut self, cancel: &AtomicBool) -> Result<bool> {
+        if !self.end(cancel)? {
+            return Ok(false);
+        }
         let mut watch = Watch::new();
         while let Some(device) = &self.device {
             let left = device.queue.buffer().capacity() - device.queue.slots();

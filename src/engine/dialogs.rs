@@ -115,6 +115,7 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
     let dialog = rfd::AsyncFileDialog::new();
     match filter {
         FileFilter::TextModel => dialog.add_filter("GGUF", &["gguf", "GGUF"]),
+        FileFilter::Sound => dialog.add_filter("WAV", &["wav", "WAV"]),
         FileFilter::Text => dialog.add_filter("Markdown, TXT", &["md", "txt", "markdown"]),
     }
 }

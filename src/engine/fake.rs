@@ -25,7 +25,14 @@ pub(super) struct Traces {
 }
 
 pub(super) fn parts(traces: &Arc<Traces>) -> Parts {
-    Parts { text: Box::new(Backend(traces.clone())), dialogs: Box::new(FakeDialogs), list_models: |_| Vec::new() }
+    let format = crate::audio::Format { sample_rate_hz: 48_000, channels: 2 };
+    Parts {
+        text: Box::new(Backend(traces.clone())),
+        dialogs: Box::new(FakeDialogs),
+        sound: Arc::new(crate::audio::MockSound::new(format)),
+        audio: Box::new(crate::generate::audio::AudioModel::open),
+        list_models: |_| Vec::new(),
+    }
 }
 
 struct Backend(Arc<Traces>);
@@ -151,7 +158,7 @@ impl Dialogs for FakeDialogs {
     /// Opening a text waits to be cancelled, opening a model panics, saving answers the suggested name.
     fn ask(&mut self, question: Question, cancel: &AtomicBool) -> Result<Option<PathBuf>> {
         match question {
-            Question::Open(FileFilter::Text) => {
+            Question::Open(FileFilter::Text | FileFilter::Sound) => {
                 wait_for(cancel);
                 Ok(None)
             }

@@ -14,7 +14,7 @@ use std::{
 use crossbeam_channel::{Receiver, TryRecvError, select};
 
 use super::{
-    Event, Guard, JobKind, Outcome, UiCommand,
+    Event, Guard, JobKind, Outcome, SavedSound, UiCommand,
     jobs::{Jobs, Ticket},
     library,
     outbox::Outbox,
@@ -114,6 +114,13 @@ impl Worker {
                 make_folder(&path)?;
                 recipe.save(&path, &text)?;
                 Some(Event::TextSaved { job, path, sha256: recipe.sha256 })
+            }
+            UiCommand::SaveSound { job, path, sound } => {
+                let SavedSound { samples, depth, recipe } = *sound;
+                let rate = recipe.sample_rate_hz;
+                let bytes = Recipe::of_audio(&samples, recipe).to_wav(&samples, rate, depth)?;
+                write(&path, &bytes)?;
+                Some(Event::SoundSaved { job, path })
             }
             UiCommand::RemoveFiles { job, files } => {
                 files.iter().try_for_each(|path| remove(path))?;

@@ -8,6 +8,7 @@
 //! | thread | does |
 //! | --- | --- |
 //! | `atelier-text` | opens text models and writes with them |
+//! | `atelier-sound` | plays notes live, makes takes, feeds the device |
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
 //! | `atelier-io` | files and the library; hashes models while nothing else waits |
 //! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
@@ -23,6 +24,7 @@ mod local;
 mod outbox;
 mod progress;
 mod protocol;
+mod sound;
 mod text;
 
 #[cfg(test)]
@@ -42,10 +44,18 @@ pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use local::LocalModels;
 pub use outbox::Waker;
-pub use protocol::{Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit};
+pub use protocol::{
+    Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
+};
+pub use sound::{OpenAudio, SoundActivity, SoundInput, SoundPort, SoundState};
 pub use text::{OpenText, TextBackend, TextWriting};
 
-use crate::{Error, Result, catalogue};
+use crate::{
+    Error, Result,
+    audio::{LocalSound, Sound},
+    catalogue,
+    generate::audio::AudioModel,
+};
 use count::CountQueue;
 use jobs::{Jobs, Ticket};
 use outbox::Outbox;
@@ -62,6 +72,10 @@ pub struct Parts {
     pub text: Box<dyn TextBackend>,
     /// Asks for files.
     pub dialogs: Box<dyn Dialogs>,
+    /// Plays sound.
+    pub sound: Arc<dyn Sound>,
+    /// Opens audio models.
+    pub audio: OpenAudio,
     /// Lists the bundled models and these opened ones.
     pub list_models: fn(&[PathBuf]) -> Vec<catalogue::Model>,
 }
@@ -71,6 +85,7 @@ pub struct Parts {
 pub struct Engine {
     events: Option<Receiver<Event>>,
     lanes: Option<Lanes>,
+    sound: Option<SoundPort>,
     count: Arc<CountQueue>,
     jobs: Arc<Jobs>,
     progress: Arc<ProgressCell>,
@@ -102,7 +117,14 @@ impl Engine {
             threads => threads,
         };
         let text = Box::new(LocalModels { threads });
-        Self::with_parts(waker, Parts { text, dialogs: Box::new(SystemDialogs), list_models: catalogue::list })
+        let parts = Parts {
+            text,
+            dialogs: Box::new(SystemDialogs),
+            sound: Arc::new(LocalSound),
+            audio: Box::new(AudioModel::open),
+            list_models: catalogue::list,
+        };
+        Self::with_parts(waker, parts)
     }
 
     /// Starts the threads over these parts. `waker` is called, from any of them, when there is something new to see.
@@ -115,6 +137,7 @@ impl Engine {
         let (io, io_queue) = bounded(QUEUE_CAPACITY);
         let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
+        let (sound, sound_parts) = sound::connect(parts.sound, parts.audio, waker.clone());
         let outbox = Outbox::new(event_sender, waker);
         let jobs = Arc::new(Jobs::default());
         let progress = Arc::new(ProgressCell::default());
@@ -122,6 +145,7 @@ impl Engine {
         let mut engine = Self {
             events: Some(events),
             lanes: Some(Lanes { text, io, dialogs }),
+            sound: Some(sound),
             count: count.clone(),
             jobs: jobs.clone(),
             progress: progress.clone(),
@@ -134,6 +158,7 @@ impl Engine {
         engine.spawn("atelier-io", move || worker.run(&io_queue, &hash_queue))?;
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
+        engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
         engine.spawn("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
     }
@@ -162,6 +187,7 @@ impl Engine {
             UiCommand::ReadText { .. }
             | UiCommand::WriteFiles { .. }
             | UiCommand::SaveText { .. }
+            | UiCommand::SaveSound { .. }
             | UiCommand::RemoveFiles { .. }
             | UiCommand::ReadLibrary { .. }
             | UiCommand::ListModels { .. } => &lanes.io,
@@ -191,6 +217,11 @@ impl Engine {
         self.events.iter().flat_map(|events| events.try_iter().take(EVENT_CAPACITY))
     }
 
+    /// The synthesiser's keys and what it does.
+    pub fn sound(&self) -> Option<&SoundPort> {
+        self.sound.as_ref()
+    }
+
     /// How far the running text job is.
     pub fn progress(&self) -> Option<Progress> {
         self.progress.get()
@@ -202,6 +233,7 @@ impl Drop for Engine {
         // In this order: nothing new comes, what runs stops, workers that wait for room in the event channel are let
         // go, and only then are the threads waited for.
         self.lanes = None;
+        self.sound = None;
         self.jobs.cancel_all();
         self.count.close();
         self.events = None;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::{
     Error,
+    formats::wav::Depth,
     generate::{ContextReport, TextOutcome, TextRequest, TextToken},
-    recipe::TextRecipe,
+    recipe::{AudioRecipe, TextRecipe},
 };
 
 /// The number of a job; the window counts them up.
@@ -32,6 +33,8 @@ pub enum UiCommand {
     /// Save a text and, before it, its recipe beside it. Models that the recipe names without a hash are hashed. A file
     /// that `guard` does not allow to be replaced stays as it is. Cannot be cancelled.
     SaveText { job: Job, path: PathBuf, text: String, recipe: Box<TextRecipe>, guard: Guard },
+    /// Save a sound as a WAV with its recipe inside. Cannot be cancelled.
+    SaveSound { job: Job, path: PathBuf, sound: Box<SavedSound> },
     /// Delete files that are no longer needed; ones that are not there are passed over. Cannot be cancelled.
     RemoveFiles { job: Job, files: Vec<PathBuf> },
     /// List the documents kept in the library folder, newest first, as their raw bytes.
@@ -52,6 +55,7 @@ impl UiCommand {
             | Self::ReadText { job, .. }
             | Self::WriteFiles { job, .. }
             | Self::SaveText { job, .. }
+            | Self::SaveSound { job, .. }
             | Self::RemoveFiles { job, .. }
             | Self::ReadLibrary { job, .. }
             | Self::ListModels { job, .. } => *job,
@@ -70,6 +74,17 @@ pub enum Guard {
     Same(String),
 }
 
+/// A sound to be saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedSound {
+    /// Its samples, mono.
+    pub samples: Vec<f32>,
+    /// How they are stored.
+    pub depth: Depth,
+    /// What made it.
+    pub recipe: AudioRecipe,
+}
+
 /// Which files a dialog offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFilter {
@@ -77,6 +92,8 @@ pub enum FileFilter {
     TextModel,
     /// `.md`, `.txt`
     Text,
+    /// `.wav`
+    Sound,
 }
 
 /// What the engine answers. Every job ends with exactly one [`Event::Ended`].
@@ -104,6 +121,8 @@ pub enum Event {
     TextSaved { job: Job, path: PathBuf, sha256: String },
     /// The text was not saved: there is a file that must not be replaced.
     TextNotSaved { job: Job, path: PathBuf },
+    /// The sound is on disk.
+    SoundSaved { job: Job, path: PathBuf },
     /// The files are on disk.
     FilesWritten { job: Job },
     /// The files are gone.

@@ -54,6 +54,8 @@ pub enum Command {
     OpenModel,
     /// The Write page.
     GoWrite,
+    /// The Sound page.
+    GoSound,
     /// The Models page.
     GoModels,
     /// The Settings page.
@@ -75,6 +77,8 @@ pub enum Command {
 pub enum Place {
     /// On every page.
     Anywhere,
+    /// On the Write page and the Sound page.
+    Work,
     /// On the Write page.
     Write,
     /// On the Write page, with the notebook shown.
@@ -93,9 +97,8 @@ impl Command {
             | Self::Preview
             | Self::Compare
             | Self::Tasks => Place::Notebook,
-            Self::Generate
-            | Self::Regenerate
-            | Self::SaveFile
+            Self::Generate | Self::SaveFile => Place::Work,
+            Self::Regenerate
             | Self::SaveFileAs
             | Self::NewSeed
             | Self::SwitchMode
@@ -106,6 +109,7 @@ impl Command {
             | Self::OpenFile
             | Self::OpenModel
             | Self::GoWrite
+            | Self::GoSound
             | Self::GoModels
             | Self::GoSettings
             | Self::Shortcuts
@@ -139,6 +143,7 @@ impl Command {
         Self::ToggleDocuments,
         Self::ToggleInspector,
         Self::GoWrite,
+        Self::GoSound,
         Self::GoModels,
         Self::GoSettings,
         Self::Shortcuts,
@@ -172,6 +177,7 @@ impl Command {
             Self::ToggleInspector => (Key::ToggleInspector, Key::ToggleInspectorTip),
             Self::OpenModel => (Key::OpenModel, Key::OpenModelTip),
             Self::GoWrite => (Key::Write, Key::GoWriteTip),
+            Self::GoSound => (Key::Sound, Key::GoSoundTip),
             Self::GoModels => (Key::Models, Key::GoModelsTip),
             Self::GoSettings => (Key::Settings, Key::GoSettingsTip),
             Self::Shortcuts => (Key::Shortcuts, Key::ShortcutsTip),
@@ -215,6 +221,7 @@ impl Command {
             Self::ToggleDocuments => Icon::PanelLeft,
             Self::ToggleInspector => Icon::PanelRight,
             Self::GoWrite => Icon::Write,
+            Self::GoSound => Icon::Sound,
             Self::GoModels => Icon::Models,
             Self::GoSettings => Icon::Settings,
             Self::Shortcuts => Icon::Keyboard,
@@ -251,7 +258,8 @@ impl Command {
             Self::ToggleInspector => &[(CTRL_SHIFT, KeyName::I)],
             Self::OpenModel => &[(CTRL_SHIFT, KeyName::O)],
             Self::GoWrite => &[(CTRL, KeyName::Num1)],
-            Self::GoModels => &[(CTRL, KeyName::Num2)],
+            Self::GoSound => &[(CTRL, KeyName::Num2)],
+            Self::GoModels => &[(CTRL, KeyName::Num3)],
             Self::GoSettings => &[(CTRL, KeyName::Comma)],
             Self::Shortcuts => &[(Modifiers::NONE, KeyName::F1)],
             Self::ZoomIn => &[(CTRL, KeyName::Plus), (CTRL, KeyName::Equals)],

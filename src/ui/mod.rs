@@ -9,6 +9,7 @@ pub mod models;
 pub mod preferences;
 pub mod settings;
 pub mod shell;
+pub mod sound;
 pub mod state;
 pub mod text;
 pub mod theme;

@@ -35,6 +35,8 @@ pub struct Preferences {
     pub opened_models: Vec<PathBuf>,
     /// How the next text is made.
     pub writing: Writing,
+    /// How the next sound is made.
+    pub sound: SoundPreferences,
     /// The user's own presets.
     pub presets: Vec<Preset>,
     /// Whether the list of documents is shown.
@@ -81,6 +83,7 @@ impl Default for Preferences {
             model: None,
             opened_models: Vec::new(),
             writing: Writing::default(),
+            sound: SoundPreferences::default(),
             presets: Vec::new(),
             documents_shown: true,
             inspector_shown: true,
@@ -113,6 +116,7 @@ impl Preferences {
         self.scale = scale.clamp(Self::SCALES[0], Self::SCALES[Self::SCALES.len() - 1]);
         self.threads = self.threads.min(MOST_THREADS);
         self.writing.length = self.writing.length.clamp(1, MAX_LENGTH);
+        self.sound = self.sound.made_sane();
         let sane = |value: &f32| value.is_finite();
         let place = &mut self.window;
         place.position = place.position.filter(|at| at.iter().all(sane));
@@ -182,6 +186,46 @@ impl Default for Writing {
             banned: Vec::new(),
             ignore_eos: false,
         }
+    }
+}
+
+/// How the next sound is made and played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SoundPreferences {
+    /// Index into the model's instruments.
+    pub instrument: u16,
+    /// How hard keys are struck, 1..=127.
+    pub velocity: u8,
+    /// Randomness.
+    pub temperature: f32,
+    /// The volume in decibels.
+    pub volume_db: f32,
+    /// The id of the device; `None` is the system's.
+    pub output: Option<String>,
+    /// The lowest key that the computer's keyboard plays; a C.
+    pub lowest_typed: u8,
+}
+
+impl Default for SoundPreferences {
+    fn default() -> Self {
+        Self { instrument: 0, velocity: 90, temperature: 0.8, volume_db: 0.0, output: None, lowest_typed: 60 }
+    }
+}
+
+impl SoundPreferences {
+    /// The volume as a factor.
+    pub fn gain(&self) -> f32 {
+        10.0_f32.powf(self.volume_db / 20.0)
+    }
+
+    fn made_sane(mut self) -> Self {
+        let or = |value: f32, usual: f32| if value.is_finite() { value } else { usual };
+        self.velocity = self.velocity.clamp(1, 127);
+        self.temperature = or(self.temperature, 0.8).clamp(0.0, 1.2);
+        self.volume_db = or(self.volume_db, 0.0).clamp(-40.0, 6.0);
+        self.lowest_typed = self.lowest_typed.clamp(24, 96) / 12 * 12;
+        self
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     text::{self, fill},
     theme, widgets,
 };
-use crate::engine::{JobKind, Unit};
+use crate::engine::{JobKind, SoundActivity, SoundInput, Unit};
 
 /// The rail at the left: the pages, and the settings at the bottom.
 pub fn rail_ui(ui: &mut Ui, state: &mut State) {
@@ -20,6 +20,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut State) {
     Panel::left("rail").exact_size(theme::RAIL_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         page_button(ui, state, Page::Write, Command::GoWrite);
+        page_button(ui, state, Page::Sound, Command::GoSound);
         page_button(ui, state, Page::Models, Command::GoModels);
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
             page_button(ui, state, Page::Settings, Command::GoSettings);
@@ -64,6 +65,7 @@ pub fn header_ui(ui: &mut Ui, state: &mut State, controls: impl FnOnce(&mut Ui, 
         ui.set_height(theme::CONTROL_HEIGHT);
         let title = match state.page {
             Page::Write => Key::Write,
+            Page::Sound => Key::Sound,
             Page::Models => Key::Models,
             Page::Settings => Key::Settings,
         };
@@ -105,6 +107,16 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
                 state.command(command);
             }
         }
+        Page::Sound => {
+            let busy = state.sound.is_busy();
+            let command = if busy { Command::Stop } else { Command::Generate };
+            let why = super::sound::why_not(state).filter(|_| !busy);
+            let response = widgets::filled_button(ui, command.label(lang), &command.keys(os), why.is_none());
+            let tip = if busy { command.tooltip(lang) } else { state.t(Key::MakeSoundTip) };
+            if response.on_hover_text(why.as_deref().unwrap_or(tip)).clicked() {
+                state.command(command);
+            }
+        }
         Page::Models => {
             let command = Command::OpenModel;
             if widgets::filled_button(ui, command.label(lang), &command.keys(os), true)
@@ -120,8 +132,10 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
 
 /// The model in use, and a menu of the others.
 fn model_ui(ui: &mut Ui, state: &mut State) {
-    if state.page != Page::Write {
-        return;
+    match state.page {
+        Page::Write => {}
+        Page::Sound => return sound_model_ui(ui, state),
+        Page::Models | Page::Settings => return,
     }
     let (name, small) = match (&state.model.opening, &state.model.open) {
         (Some(name), _) => (models::short_name(name), state.t(Key::Opening).to_owned()),
@@ -141,6 +155,34 @@ fn model_ui(ui: &mut Ui, state: &mut State) {
             model_menu(ui, state);
         },
     );
+}
+
+/// The model that plays.
+fn sound_model_ui(ui: &mut Ui, state: &mut State) {
+    let open = state.sound.model.clone();
+    let (name, small) = match &open {
+        Some(info) => (models::short_name(&info.title), format!("WaveNet · {} kHz", info.sample_rate_hz / 1000)),
+        None => (state.t(Key::NoModel).to_owned(), String::new()),
+    };
+    let button = widgets::menu_button(ui, None, state.t(Key::Model), &name, &small);
+    let button = button.on_hover_text(state.t(Key::SoundModelTip));
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
+    popup.width(280.0).show(|ui| {
+        ui.set_width(280.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        widgets::menu_head(ui, state.t(Key::Models));
+        let listed = state.models.clone().unwrap_or_default();
+        for model in listed.iter().filter(|model| model.kind == "audio" && model.unusable.is_none()) {
+            let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
+            let icon = if in_use { Icon::Check } else { Icon::Sound };
+            let small = text::size(model.size_bytes);
+            if widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use).clicked() && !in_use
+            {
+                let (name, path) = (model.name.clone(), model.path.clone());
+                state.ask(Action::Sound(SoundInput::Open { name, path }));
+            }
+        }
+    });
 }
 
 fn model_menu(ui: &mut Ui, state: &mut State) {
@@ -232,6 +274,14 @@ fn small(ui: &mut Ui, text: &str) -> egui::Response {
 fn what(state: &State, work: Option<Work>) -> String {
     let lang = state.lang;
     let number = |number: u64| text::count(usize::try_from(number).unwrap_or(usize::MAX));
+    let factor = state.sound.real_time_factor.map_or_else(|| "–".to_owned(), |factor| format!("{factor:.1}"));
+    match state.sound.activity {
+        _ if work.is_some() && state.page != Page::Sound => {}
+        SoundActivity::Idle => {}
+        SoundActivity::Live => return fill(lang, Key::PlayingLive, &[&factor]),
+        SoundActivity::Making => return fill(lang, Key::MakingSound, &[&factor]),
+        SoundActivity::Playing => return state.t(Key::PlayingTake).to_owned(),
+    }
     match work {
         None if state.model.opening.is_none() && state.model.open.is_none() && state.models.is_some() => {
             state.t(Key::ReadyWithoutModel).to_owned()
@@ -338,6 +388,9 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeyBranchClick, format!("Ctrl {}", state.t(Key::Click))),
         (Key::KeyFindNext, "F3".to_owned()),
         (Key::KeyFindPrevious, "Shift F3".to_owned()),
+        (Key::KeyPiano, "A … K".to_owned()),
+        (Key::KeyOctave, "Z X".to_owned()),
+        (Key::KeyPlayTake, "Space".to_owned()),
         (Key::KeySend, "Enter".to_owned()),
         (Key::KeyNewLine, "Shift Enter".to_owned()),
     ];

@@ -6,6 +6,7 @@ use super::{
     Command,
     command::Place,
     preferences::Preferences,
+    sound::SoundView,
     text::{Key, t},
     toasts::Toasts,
     write::WriteView,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
-    engine::{JobKind, Progress, TextModelInfo},
+    engine::{JobKind, Progress, SoundInput, TextModelInfo},
     generate::{ContextReport, StopReason},
 };
 
@@ -23,6 +24,8 @@ pub enum Page {
     /// Documents and conversations.
     #[default]
     Write,
+    /// Live and composed sound.
+    Sound,
     /// The models on this computer.
     Models,
     /// Language, look, files.
@@ -64,6 +67,8 @@ pub enum Action {
     Cancel,
     /// Make a new seed.
     NewSeed,
+    /// Tell the synthesiser something.
+    Sound(SoundInput),
 }
 
 /// A task to be done with the model.
@@ -117,6 +122,8 @@ pub struct State {
     pub library: Library,
     /// The Write page's own.
     pub write: WriteView,
+    /// The Sound page's own.
+    pub sound: SoundView,
     /// The model in use.
     pub model: ModelState,
     /// The models on this computer; `None` until they were listed.
@@ -241,6 +248,7 @@ impl State {
             page: Page::default(),
             library: Library::new(now_ms),
             write: WriteView::default(),
+            sound: SoundView::default(),
             model: ModelState::default(),
             models: None,
             tasks: Vec::new(),
@@ -289,6 +297,7 @@ impl State {
         match command.place() {
             Place::Anywhere => true,
             Place::Write => self.page == Page::Write,
+            Place::Work => matches!(self.page, Page::Write | Page::Sound),
             Place::Notebook => self.page == Page::Write && !self.preferences.chatting,
         }
     }

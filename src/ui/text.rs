@@ -86,6 +86,7 @@ pub fn duration(lang: Lang, seconds: f64) -> String {
 strings! {
     // Pages and the rail
     Write: "Write", "写作";
+    Sound: "Sound", "声音";
     Models: "Models", "模型";
     Settings: "Settings", "设置";
     Notebook: "Notebook", "笔记";
@@ -123,6 +124,7 @@ strings! {
     OpenModel: "Open a model…", "打开模型…";
     OpenModelTip: "Open a GGUF file from this computer", "打开本机上的 GGUF 文件";
     GoWriteTip: "Documents and conversations", "文稿与对话";
+    GoSoundTip: "Play a network live, and let it play notes", "现场演奏网络，或让它演奏音符";
     GoModelsTip: "The models on this computer", "本机上的模型";
     GoSettingsTip: "Language, look, models and files", "语言、外观、模型与文件";
     Shortcuts: "Keyboard shortcuts", "快捷键";
@@ -419,6 +421,55 @@ strings! {
     Version: "Atelier {0}", "Atelier {0}";
     AboutText: "A studio for writing with models on your own computer. MIT or Apache-2.0. The faces, the icons and the model that come with it have licences of their own.", "在自己的电脑上用模型写作的工作室。以 MIT 或 Apache-2.0 许可。自带的字体、图标与模型各有其许可证。";
     LicenceOf: "Licence of {0}", "{0} 的许可证";
+
+    // Sound
+    FirstOpenSound: "No model that makes sound is here", "没有声音模型";
+    TypeNotes: "Type some notes first", "请先输入音符";
+    OutOfRange: "The instrument has no {0}; it plays {1} to {2}", "该乐器没有 {0}，音域为 {1} 到 {2}";
+    MakeSoundTip: "Play the notes; you hear them while they are computed", "演奏音符，边计算边播放";
+    SoundEmpty: "Play a key", "按一个琴键";
+    SoundEmptyHow: "with the mouse, or with A W S E D … on your keyboard. Or let the network play the notes at the right.", "用鼠标，或用键盘上的 A W S E D …；也可以让网络演奏右侧的音符。";
+    PlayTake: "Play", "播放";
+    PlayTakeTip: "Hear the take again, or stop  (Space)", "重新播放或停止（空格键）";
+    SaveWav: "Save WAV", "保存 WAV";
+    SaveWavTip: "Save as a 24-bit WAV with its recipe inside", "保存为 24 位 WAV，配方在文件内";
+    KeptAs: "Kept as {0}", "已存为 {0}";
+    Take: "Take", "录音";
+    SoundSavedAs: "The sound was saved as {0}, with its recipe inside.", "声音已保存为 {0}，配方在文件内。";
+    NothingToSave: "There is no sound to save yet; play something first.", "还没有可保存的声音，请先演奏。";
+    KeyboardName: "Piano keyboard", "琴键";
+    KeyboardTip: "Hold a key to play it; Z and X move your keyboard by an octave", "按住琴键演奏；Z 和 X 将键盘移动一个八度";
+    PianoRoll: "The notes of this take", "这段录音的音符";
+    Waveform: "Waveform", "波形";
+    WaveformTip: "Click to play from there", "点击从此处播放";
+    Spectrogram: "Spectrogram", "频谱图";
+    SpectrogramTip: "Frequency upwards in octaves from 55 Hz; click to play from there", "纵轴为频率，自 55 Hz 起按八度上升；点击从此处播放";
+    Notes: "Notes", "音符";
+    NotesHint: "C4:0.5 E4:0.5 G4:1", "C4:0.5 E4:0.5 G4:1";
+    NotesHow: "A name and seconds; C4+E4+G4 for a chord, R for a rest, @110 for louder.", "音名和秒数；和弦如 C4+E4+G4，R 为休止，@110 更响。";
+    Voice: "Voice", "音色";
+    Instrument: "Instrument", "乐器";
+    InstrumentTip: "What the network plays, also while you hold a key", "网络演奏的乐器，演奏中也可更换";
+    Velocity: "Velocity", "力度";
+    VelocityTip: "How hard keys are struck: louder and brighter", "击键的力度：更响、更亮";
+    SoundTemperatureTip: "How freely samples are drawn, from the next take on: low is clean, high is airy", "采样的自由度，从下一段起生效：低则干净，高则多气声";
+    SoundSeedTip: "The same notes with the same seed give the same sound", "相同的音符和种子得到相同的声音";
+    Output: "Output", "输出";
+    Device: "Device", "设备";
+    DeviceTip: "Where the sound is played", "播放声音的设备";
+    SystemOutput: "The system's", "系统默认";
+    Volume: "Volume (dB)", "音量 (dB)";
+    VolumeTip: "What you hear; files keep their level", "只影响播放，不影响文件";
+    SoundFacts: "{0} underruns", "{0} 次断音";
+    SoundFactsFirst: "{0} underruns · first sound {1} ms", "{0} 次断音 · 首声 {1} 毫秒";
+    SoundFactsTip: "Gaps in what you heard, and the time from a key or click to the first sound", "播放中的断音次数，以及从按键到发声的时间";
+    PlayingLive: "Playing live · {0} × real time", "现场演奏 · {0} 倍实时";
+    MakingSound: "Playing while it is made · {0} × real time", "边生成边播放 · {0} 倍实时";
+    PlayingTake: "Playing", "正在播放";
+    SoundModelTip: "The network that plays", "演奏所用的网络";
+    KeyPiano: "Play notes", "演奏音符";
+    KeyOctave: "An octave lower, higher", "低八度、高八度";
+    KeyPlayTake: "Play the take, or stop", "播放录音或停止";
 
     // What happened
     NothingToRegenerate: "Nothing here was generated yet", "这里还没有生成过内容";

@@ -221,6 +221,34 @@ pub fn palette(ui: &Ui) -> &'static Palette {
     palette_of(if ui.visuals().dark_mode { Theme::Dark } else { Theme::Light })
 }
 
+/// White and black keys of a piano.
+pub fn piano_keys(ui: &Ui) -> (Color32, Color32) {
+    let dark = ui.visuals().dark_mode;
+    if dark { (rgb(0xF3EEE7), rgb(0x171614)) } else { (rgb(0xFFFFFF), rgb(0x26221E)) }
+}
+
+/// Small print on a white key.
+pub fn on_white_key() -> Color32 {
+    rgb(0x6B635A)
+}
+
+/// The colour of a level in a spectrogram, from nothing to the loudest; the same in both themes, and brighter throughout.
+pub fn spectrum(level: u8) -> Color32 {
+    const STOPS: [[f32; 3]; 6] = [
+        [13.0, 8.0, 24.0],
+        [44.0, 14.0, 74.0],
+        [112.0, 25.0, 110.0],
+        [196.0, 62.0, 83.0],
+        [242.0, 140.0, 62.0],
+        [252.0, 236.0, 176.0],
+    ];
+    let at = f32::from(level) / 255.0 * (STOPS.len() - 1) as f32;
+    let (below, share) = ((at as usize).min(STOPS.len() - 2), at.fract());
+    let share = if at as usize > below { 1.0 } else { share };
+    let [r, g, b] = std::array::from_fn(|i| STOPS[below][i] + (STOPS[below + 1][i] - STOPS[below][i]) * share);
+    rgb((r as u32) << 16 | (g as u32) << 8 | b as u32)
+}
+
 /// The hairline.
 pub fn hairline(ui: &Ui) -> Stroke {
     Stroke::new(1.0, palette(ui).hairline)

@@ -233,6 +233,12 @@ impl EngineLink for Fake {
                 script.written.extend([(Recipe::beside(&path), bytes), (path.clone(), text.into())]);
                 script.events.push_back(Event::TextSaved { job, path, sha256 });
             }
+            UiCommand::SaveSound { path, sound, .. } => {
+                let recipe = Recipe::of_audio(&sound.samples, sound.recipe);
+                let bytes = recipe.to_wav(&sound.samples, 16_000, sound.depth).expect("WAV");
+                script.written.push((path.clone(), bytes));
+                script.events.push_back(Event::SoundSaved { job, path });
+            }
             UiCommand::WriteFiles { files, .. } => {
                 script.written.extend(files);
                 script.events.push_back(Event::FilesWritten { job });

@@ -27,6 +27,7 @@ macro_rules! icons {
 icons! {
     Write "pen-line",
     Models "box",
+    Sound "audio-lines",
     Settings "settings",
     ChevronDown "chevron-down",
     ChevronRight "chevron-right",

@@ -1,0 +1,484 @@
+//! The loop: takes inputs, makes a little sound, hands it to the device, and shows how far it is.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::atomic::AtomicBool,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::TryRecvError;
+
+use super::{
+    Parts, SoundActivity, SoundInput,
+    take::{Live, Making},
+};
+use crate::{
+    Error, Result,
+    audio::Player,
+    crash,
+    engine::lock,
+    generate::audio::{AudioModel, AudioRequest},
+    nets::wavenet::Tone,
+};
+
+/// What the queue to the device can hold, in seconds.
+const QUEUE_S: f32 = 1.0;
+/// What waits in it: little while somebody plays, more while a take is heard.
+const LIVE_S: f32 = 0.06;
+const TAKE_S: f32 = 0.25;
+/// What must wait before the first sound.
+const PREROLL_S: f32 = 0.02;
+/// Blocks made at a time.
+const LIVE_BLOCKS: usize = 8;
+const TAKE_BLOCKS: usize = 32;
+/// Samples handed over at a time.
+const PIECE: usize = 512;
+/// Between two looks at a queue that is full enough.
+const PAUSE: Duration = Duration::from_millis(2);
+/// The window is woken no more often than this.
+const FRAME: Duration = Duration::from_millis(33);
+/// A model is heard at once when it is faster than this many times real time; a slower one begins later.
+const COMFORTABLE: f64 = 1.1;
+
+/// What sounds.
+enum Mode {
+    Idle,
+    Live(Live),
+    /// `heard` samples were handed to the device.
+    Making {
+        making: Making,
+        heard: usize,
+    },
+    Playing {
+        heard: usize,
+    },
+    /// All was handed over; the queue is running empty.
+    Ending {
+        activity: SoundActivity,
+    },
+}
+
+pub(in crate::engine) struct Worker {
+    parts: Parts,
+    wanted: Option<(String, PathBuf)>,
+    model: Option<AudioModel>,
+    player: Option<Player>,
+    output: Option<String>,
+    volume: f32,
+    mode: Mode,
+    /// When the first sound was asked for, and what the device had played then.
+    asked: Option<(Instant, u64)>,
+    woken: Instant,
+    /// Gaps of players that are gone.
+    underruns: u64,
+    never: AtomicBool,
+}
+
+impl Worker {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            wanted: None,
+            model: None,
+            player: None,
+            output: None,
+            volume: 1.0,
+            mode: Mode::Idle,
+            asked: None,
+            woken: Instant::now(),
+            underruns: 0,
+            never: AtomicBool::new(false),
+        }
+    }
+
+    /// Works until the window's side has gone.
+    pub fn run(mut self) {
+        loop {
+            let input = match self.mode {
+                Mode::Idle => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
+                _ => self.parts.inputs.try_recv(),
+            };
+            let (input, go_on) = match input {
+                Ok(input) => (Some(input), true),
+                Err(TryRecvError::Empty) => (None, true),
+                Err(TryRecvError::Disconnected) => (None, false),
+            };
+            if !go_on {
+                return;
+            }
+            let worked = catch_unwind(AssertUnwindSafe(|| match input {
+                Some(input) => self.take(input),
+                None => self.step(),
+            }));
+            match worked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.fail(error),
+                Err(payload) => {
+                    (self.model, self.player) = (None, None);
+                    self.fail(crash::caught(("making sound", "生成声音"), payload));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.mode = Mode::Idle;
+        self.show(|state| {
+            state.activity = SoundActivity::Idle;
+            state.error = Some(error);
+        });
+        self.wake();
+    }
+
+    fn take(&mut self, input: SoundInput) -> Result<()> {
+        match input {
+            SoundInput::Open { name, path } => {
+                self.stop();
+                self.wanted = Some((name, path));
+                self.model = None;
+                self.model()?;
+                self.wake();
+            }
+            SoundInput::Strike { key, velocity, instrument, temperature, seed } => {
+                let tone = Tone { instrument: instrument.into(), key, velocity };
+                self.strike(key, tone, temperature, seed)?;
+            }
+            SoundInput::Release { key } => {
+                if let Mode::Live(live) = &mut self.mode {
+                    live.release(key);
+                }
+            }
+            SoundInput::Make(request) => self.make(*request)?,
+            SoundInput::Play { from } => {
+                self.stop();
+                self.ready_player();
+                let len = self.show(|state| {
+                    state.activity = SoundActivity::Playing;
+                    state.position = from.min(state.samples.len());
+                    state.samples.len()
+                });
+                self.mode = Mode::Playing { heard: if from < len { from } else { 0 } };
+            }
+            SoundInput::Stop => self.stop(),
+            SoundInput::Volume(volume) => {
+                self.volume = volume;
+                if let Some(player) = &self.player {
+                    player.controls().set_volume(volume);
+                }
+            }
+            SoundInput::Output(output) => {
+                self.output = output;
+                self.drop_player();
+                if !matches!(self.mode, Mode::Idle) {
+                    self.ready_player();
+                }
+            }
+            SoundInput::ListOutputs => {
+                let outputs = self.parts.sound.outputs()?;
+                self.show(|state| state.outputs = outputs);
+                self.wake();
+            }
+        }
+        Ok(())
+    }
+
+    /// The model, opened if it is not yet.
+    fn model(&mut self) -> Result<&AudioModel> {
+        if self.model.is_none() {
+            let Some((name, path)) = &self.wanted else {
+                return Err(Error::new(
+                    "No model that makes sound is open; choose one at the top right.",
+                    "尚未打开声音模型，请在右上角选择。",
+                ));
+            };
+            let model = (self.parts.open)(name, path)?;
+            let (info, sha256) = (model.info().clone(), model.sha256()?.to_owned());
+            // Another rate needs another player.
+            self.drop_player();
+            self.show(|state| (state.model, state.model_sha256) = (Some(info), sha256));
+            self.model = Some(model);
+        }
+        self.model.as_ref().ok_or_else(|| Error::new("The model could not be opened.", "无法打开模型。"))
+    }
+
+    /// Opens the device if none is open; without one, sound is made all the same, and the error shown.
+    fn ready_player(&mut self) {
+        let Some(rate) = self.model.as_ref().map(|model| model.info().sample_rate_hz) else { return };
+        if self.player.is_none() {
+            let sound = self.parts.sound.clone();
+            match Player::open(sound, self.output.as_deref(), rate, QUEUE_S, PREROLL_S) {
+                Ok(player) => self.player = Some(player),
+                Err(why) => {
+                    self.show(|state| state.error = Some(why));
+                }
+            }
+        }
+        if let Some(player) = &self.player {
+            player.controls().set_volume(self.volume);
+            self.asked = Some((Instant::now(), player.controls().played_frames()));
+        }
+    }
+
+    fn drop_player(&mut self) {
+        if let Some(player) = self.player.take() {
+            self.underruns += player.controls().underruns();
+        }
+    }
+
+    fn strike(&mut self, key: u8, tone: Tone, temperature: f32, seed: u64) -> Result<()> {
+        let model = self.model()?;
+        let request = AudioRequest {
+            notes: vec![crate::generate::audio::Note {
+                start: 0,
+                length: 1,
+                key,
+                velocity: tone.velocity,
+                instrument: tone.instrument as u16,
+            }],
+            samples: None,
+            temperature,
+            top_k: 0,
+            top_p: 1.0,
+            seed,
+        };
+        model.check(&request)?;
+        let fresh = Live::new(model, temperature, seed);
+        if !matches!(self.mode, Mode::Live(_)) {
+            let live = fresh;
+            self.stop();
+            self.ready_player();
+            self.begin(SoundActivity::Live, None);
+            self.mode = Mode::Live(live);
+        }
+        if let Mode::Live(live) = &mut self.mode {
+            live.strike(key, tone);
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, request: AudioRequest) -> Result<()> {
+        let model = self.model()?;
+        let rate = u64::from(model.info().sample_rate_hz);
+        let expected = request.samples.unwrap_or(request.notes_end() + rate);
+        let making = Making::new(model.perform(&request)?, expected);
+        self.stop();
+        self.ready_player();
+        self.begin(SoundActivity::Making, Some(request));
+        self.mode = Mode::Making { making, heard: 0 };
+        Ok(())
+    }
+
+    /// A new take.
+    fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>) {
+        self.show(|state| {
+            state.activity = activity;
+            state.take += 1;
+            state.request = request;
+            state.samples = Vec::new();
+            state.position = 0;
+            (state.first_sound_ms, state.real_time_factor) = (None, None);
+        });
+        self.wake();
+    }
+
+    /// Ends what sounds; what was made of it stays.
+    fn stop(&mut self) {
+        match std::mem::replace(&mut self.mode, Mode::Idle) {
+            Mode::Idle => return,
+            Mode::Live(live) => {
+                self.show(|state| state.request = Some(live.finished(state.samples.len())));
+            }
+            Mode::Making { making, .. } if !making.done => {
+                self.show(|state| {
+                    let made = state.samples.len() as u64;
+                    if let Some(request) = &mut state.request {
+                        request.samples = Some(made);
+                    }
+                });
+            }
+            _ => {}
+        }
+        self.end_player();
+        self.show(|state| state.activity = SoundActivity::Idle);
+        self.wake();
+    }
+
+    fn end_player(&mut self) {
+        let ended = self.player.as_mut().map(|player| player.end(&self.never));
+        if let Some(Err(why)) = ended {
+            self.show(|state| state.error = Some(why));
+            self.drop_player();
+        }
+    }
+
+    /// A little of the work.
+    fn step(&mut self) -> Result<()> {
+        let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
+        match &mut self.mode {
+            Mode::Idle => {}
+            Mode::Live(live) if self.player.is_none() || waiting_s < LIVE_S => {
+                let begun = Instant::now();
+                let mut piece = Vec::with_capacity(LIVE_BLOCKS * 8);
+                (0..LIVE_BLOCKS).for_each(|_| piece.extend_from_slice(&live.block()));
+                let work_s = begun.elapsed().as_secs_f64();
+                let over = live.has_ended();
+                // For the piano roll, no more often than it is drawn.
+                let request = (self.woken.elapsed() >= FRAME).then(|| live.request.clone());
+                let rate = self.rate();
+                match &mut self.player {
+                    Some(player) => drop(player.write(&piece, &self.never)?),
+                    // Without a device it goes on in the time that it would have taken.
+                    None => thread::sleep(Duration::from_secs_f64(piece.len() as f64 / rate)),
+                }
+                let factor = (piece.len() as f64 / rate / work_s.max(1e-9)) as f32;
+                let len = self.show(|state| {
+                    state.samples.extend_from_slice(&piece);
+                    // Smoothed, so that it can be read.
+                    let before = state.real_time_factor.unwrap_or(factor);
+                    state.real_time_factor = Some(before + 0.05 * (factor - before));
+                    state.request = request.or(state.request.take());
+                    state.samples.len()
+                });
+                self.told(len);
+                if over {
+                    let finished = match &self.mode {
+                        Mode::Live(live) => Some(live.finished(len)),
+                        _ => None,
+                    };
+                    self.show(|state| state.request = finished);
+                    self.end_player();
+                    self.mode = Mode::Ending { activity: SoundActivity::Live };
+                }
+            }
+            Mode::Making { .. } => self.make_some(waiting_s)?,
+            Mode::Playing { heard } => {
+                let heard = *heard;
+                let next = self.hand_over(heard, waiting_s)?;
+                let over = next == self.len();
+                self.mode = match over {
+                    true => Mode::Ending { activity: SoundActivity::Playing },
+                    false => Mode::Playing { heard: next },
+                };
+                if over {
+                    self.end_player();
+                } else if next == heard {
+                    self.rest();
+                }
+                self.told(next);
+            }
+            Mode::Ending { activity } => {
+                let (activity, len) = (*activity, self.len());
+                if self.player.is_none() || waiting_s <= 0.0 {
+                    self.mode = Mode::Idle;
+                    self.show(|state| (state.activity, state.position) = (SoundActivity::Idle, len));
+                    self.wake();
+                } else {
+                    self.show(|state| state.activity = activity);
+                    self.told(len);
+                    self.rest();
+                }
+            }
+            Mode::Live(_) => self.rest(),
+        }
+        Ok(())
+    }
+
+    /// Makes more of a take, or hands some of it over when little waits.
+    fn make_some(&mut self, waiting_s: f32) -> Result<()> {
+        let (rate, len) = (self.rate(), self.len());
+        let Mode::Making { making, heard } = &mut self.mode else { return Ok(()) };
+        let (done, heard) = (making.done, *heard);
+        let made_s = len as f64 / rate;
+        let factor = made_s / making.work_s.max(1e-9);
+        // Begins so late that what is made stays ahead of what is heard.
+        let slow = factor < COMFORTABLE && made_s < making.expected as f64 / rate * (1.0 - factor / COMFORTABLE);
+        let may_play = done || (made_s > 0.02 && !slow);
+        if may_play && heard < len && waiting_s < TAKE_S {
+            let next = self.hand_over(heard, waiting_s)?;
+            if let Mode::Making { heard, .. } = &mut self.mode {
+                *heard = next;
+            }
+        } else if !done {
+            let mut piece = Vec::new();
+            making.make(TAKE_BLOCKS, &mut piece);
+            self.show(|state| {
+                state.samples.extend_from_slice(&piece);
+                if let Some(samples) = state.request.as_ref().and_then(|request| request.samples) {
+                    state.samples.truncate(samples as usize);
+                }
+                state.real_time_factor = Some(factor as f32).filter(|_| made_s > 0.0);
+            });
+        } else if heard == len || self.player.is_none() {
+            self.end_player();
+            self.mode = Mode::Ending { activity: SoundActivity::Making };
+        } else {
+            self.rest();
+        }
+        self.told(heard);
+        Ok(())
+    }
+
+    /// Hands a piece of the take from `heard` on to the device; returns where the next one begins.
+    fn hand_over(&mut self, heard: usize, waiting_s: f32) -> Result<usize> {
+        let Some(player) = &mut self.player else { return Ok(self.len()) };
+        if waiting_s >= TAKE_S {
+            return Ok(heard);
+        }
+        let piece: Vec<f32> = {
+            let state = lock(&self.parts.state);
+            state.samples[heard.min(state.samples.len())..].iter().take(PIECE).copied().collect()
+        };
+        player.write(&piece, &self.never)?;
+        Ok(heard + piece.len())
+    }
+
+    fn rest(&self) {
+        // An input that comes meanwhile is taken right after.
+        thread::sleep(PAUSE);
+    }
+
+    fn len(&self) -> usize {
+        lock(&self.parts.state).samples.len()
+    }
+
+    fn rate(&self) -> f64 {
+        self.model.as_ref().map_or(16_000.0, |model| f64::from(model.info().sample_rate_hz))
+    }
+
+    /// Shows how far it is, `handed` samples having been given to the device.
+    fn told(&mut self, handed: usize) {
+        let (mut waiting_s, mut played, mut underruns) = (0.0, 0, self.underruns);
+        if let Some(player) = &self.player {
+            waiting_s = player.waiting_s();
+            played = player.controls().played_frames();
+            underruns += player.controls().underruns();
+        }
+        let first = self.asked.filter(|(_, before)| played > *before).map(|(asked, _)| asked.elapsed());
+        if first.is_some() {
+            self.asked = None;
+        }
+        let waiting = (f64::from(waiting_s) * self.rate()) as usize;
+        self.show(|state| {
+            state.position = handed.saturating_sub(waiting);
+            state.underruns = underruns;
+            if let Some(first) = first {
+                state.first_sound_ms = Some(first.as_secs_f32() * 1e3);
+            }
+        });
+        if self.woken.elapsed() >= FRAME {
+            self.wake();
+        }
+    }
+
+    fn show<R>(&self, change: impl FnOnce(&mut super::SoundState) -> R) -> R {
+        change(&mut lock(&self.parts.state))
+    }
+
+    fn wake(&mut self) {
+        self.woken = Instant::now();
+        // A window that fails must not take the engine with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.parts.waker)()));
+    }
+}
