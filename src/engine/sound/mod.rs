@@ -5,6 +5,8 @@
 //! overwritten in place, which the window reads once a frame.
 
 mod take;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::{

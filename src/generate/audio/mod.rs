@@ -5,7 +5,7 @@ mod note;
 mod score;
 mod synth;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use model::{AudioModel, AudioModelInfo};
 pub use note::{AudioRequest, MOST_SAMPLES, Note};

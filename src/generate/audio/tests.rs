@@ -5,7 +5,7 @@ use crate::formats::safetensors;
 use candle_core::{DType, Device, Tensor};
 
 /// A small network of random weights, in a file.
-fn tiny(dir: &std::path::Path) -> PathBuf {
+pub(crate) fn tiny(dir: &std::path::Path) -> PathBuf {
     let (c, s, slow, hidden) = (8, 16, 5, 6);
     let config = serde_json::json!({
         "sample_rate_hz": 16_000, "dilations": [1, 2, 4, 8, 16, 32], "frame_samples": 80, "pre_emphasis": 0.85,
