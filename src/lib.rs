@@ -18,6 +18,7 @@ pub mod generate;
 pub mod kernels;
 pub mod lang;
 pub mod nets;
+mod random;
 pub mod recipe;
 pub mod ui;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{AudioRequest, model::AudioNet};
 use crate::{
-    generate::sampler::rng::Rng,
     kernels::wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
     nets::wavenet::{Tone, mu_law},
+    random::Rng,
 };
 
 /// The most notes that sound at once; one more takes the place of the oldest, released ones first.

@@ -1,7 +1,7 @@
 //! From a request to numbers: normal variates of a seed, their mixture, the truncation, the steps along directions.
 
 use super::request::ImageRequest;
-use crate::generate::sampler::rng::Rng;
+use crate::random::Rng;
 
 /// `len` standard normal numbers of stream `place` of `seed`, by the polar method (Marsaglia and Bray, 1964).
 pub(super) fn normals(seed: u64, place: u64, len: usize) -> Vec<f32> {

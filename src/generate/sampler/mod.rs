@@ -15,7 +15,6 @@ mod min_p;
 mod mirostat;
 mod penalties;
 mod presets;
-pub(super) mod rng;
 mod settings;
 mod temperature;
 mod top_k;
@@ -47,8 +46,7 @@ pub use typical::typical;
 pub use xtc::xtc;
 
 use super::Vocabulary;
-use crate::Result;
-use rng::Rng;
+use crate::{Result, random::Rng};
 
 /// Chooses the tokens of one text.
 pub struct Sampler<'v> {

@@ -1,24 +1,35 @@
 //! Random numbers that are the same on every machine: xoshiro256** (Blackman and Vigna, 2018), seeded by SplitMix64.
 
-/// A generator for one place in a text, or of a picture.
+/// A generator for one place: a token of a text, a number of a picture, a voice of a sound, a step of training.
 ///
 /// Each place has its own stream, so what is drawn there depends on the seed and the place alone: a text that is taken
 /// up again after its n-th token goes on exactly as it would have gone.
-pub(in crate::generate) struct Rng {
+pub(crate) struct Rng {
     state: [u64; 4],
 }
 
 impl Rng {
-    /// The stream of `seed` at the `place`-th token.
-    pub(in crate::generate) fn at(seed: u64, place: u64) -> Self {
+    /// The stream of `seed` at `place`.
+    pub(crate) fn at(seed: u64, place: u64) -> Self {
         let mut mixer = seed;
         let mut mixed = split_mix(&mut mixer) ^ place;
         Self { state: std::array::from_fn(|_| split_mix(&mut mixed)) }
     }
 
     /// Uniform in [0, 1), with 53 random bits.
-    pub(in crate::generate) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// One of `0..count`, all alike (but for 2⁻⁵³ of a share); `count` must be more than 0.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        ((self.uniform() * count as f64) as usize).min(count - 1)
+    }
+
+    /// Normal with mean 0 and deviation 1 (Box and Muller 1958).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     fn next(&mut self) -> u64 {
