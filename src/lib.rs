@@ -20,6 +20,7 @@ pub mod lang;
 pub mod nets;
 mod random;
 pub mod recipe;
+pub mod train;
 pub mod ui;
 
 pub use error::{Error, Result};

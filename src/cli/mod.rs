@@ -15,6 +15,7 @@ mod models;
 mod output;
 mod render;
 mod text;
+mod train;
 
 use std::{
     ffi::OsString,
@@ -45,6 +46,7 @@ struct Cli {
 enum Command {
     Text(text::Args),
     Audio(audio::Args),
+    Train(train::Args),
     Render(render::Args),
     Bench(bench::Args),
     Forward(forward::Args),
@@ -56,6 +58,7 @@ impl Command {
         match self {
             Self::Text(args) => text::run(&args, out),
             Self::Audio(args) => audio::run(&args, out),
+            Self::Train(args) => train::run(&args, out),
             Self::Render(args) => render::run(&args, out),
             Self::Bench(args) => bench::run(&args, out),
             Self::Forward(args) => forward::run(&args, out),

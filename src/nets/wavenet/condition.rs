@@ -37,7 +37,9 @@ impl Condition {
         dense(weight1, bias1, &dense(weight0, bias0, &features))
     }
 
-    fn features(&self, tone: Tone, frame: usize, released: Option<usize>) -> Vec<f32> {
+    /// What the network is told of frame number `frame`, before its layers make the slow condition of it:
+    /// [`WaveNetConfig::features`] numbers.
+    pub(crate) fn features(&self, tone: Tone, frame: usize, released: Option<usize>) -> Vec<f32> {
         let config = &self.config;
         let one_hot = |index: usize, len: usize| (0..len).map(move |i| f32::from(u8::from(i == index)));
         let key = usize::from(tone.key.saturating_sub(config.lowest_key).min(config.keys - 1));

@@ -57,8 +57,13 @@ impl WaveNetConfig {
     /// # Errors
     /// When a number is none that a network could have.
     pub(super) fn check(&self) -> Result<()> {
+        if self.is_sound() { Ok(()) } else { Err(senseless()) }
+    }
+
+    /// Whether every number is one that a network could have.
+    pub(crate) fn is_sound(&self) -> bool {
         let decays = self.onset_decays_s.iter().chain(&self.release_decays_s);
-        let sound = (8_000..=96_000).contains(&self.sample_rate_hz)
+        (8_000..=96_000).contains(&self.sample_rate_hz)
             && (1..=256).contains(&self.dilations.len())
             && self.dilations.iter().all(|dilation| (1..=1 << 16).contains(dilation))
             // Blocks of generation lie whole inside a frame.
@@ -70,8 +75,7 @@ impl WaveNetConfig {
             && u16::from(self.lowest_key) + u16::from(self.keys) <= 128
             && self.harmonics <= 32
             && self.onset_decays_s.len() + self.release_decays_s.len() <= 64
-            && decays.into_iter().all(|decay| (1e-4..=100.0).contains(decay));
-        if sound { Ok(()) } else { Err(senseless()) }
+            && decays.into_iter().all(|decay| (1e-4..=100.0).contains(decay))
     }
 }
 

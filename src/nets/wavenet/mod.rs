@@ -39,7 +39,8 @@ pub struct WaveNet {
     config: WaveNetConfig,
     sizes: Sizes,
     condition: Condition,
-    embedding: Tensor, // (classes, channels)
+    condition_layers: [(Tensor, Tensor); 2], // (hidden, features) and (slow, hidden), with their biases
+    embedding: Tensor,                       // (classes, channels)
     layers: Vec<GatedLayer>,
     head: [(Tensor, Tensor); 2], // (skip, skip, 1) and (classes, skip, 1), with their biases
 }
@@ -83,15 +84,13 @@ impl WaveNet {
         let slow = get("condition.2.bias")?.elem_count();
         let numbers =
             |tensor: Tensor| tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|why| failed(&why));
-        let condition = Condition::new(
-            config.clone(),
-            [
-                numbers(shaped("condition.0.weight", &[hidden, config.features()])?)?,
-                numbers(get("condition.0.bias")?)?,
-                numbers(shaped("condition.2.weight", &[slow, hidden])?)?,
-                numbers(get("condition.2.bias")?)?,
-            ],
-        );
+        let condition_layers = [
+            (shaped("condition.0.weight", &[hidden, config.features()])?, get("condition.0.bias")?),
+            (shaped("condition.2.weight", &[slow, hidden])?, get("condition.2.bias")?),
+        ];
+        let [(weight0, bias0), (weight1, bias1)] = condition_layers.clone();
+        let condition =
+            Condition::new(config.clone(), [numbers(weight0)?, numbers(bias0)?, numbers(weight1)?, numbers(bias1)?]);
         let fast = config.fast();
         let mut layers = Vec::with_capacity(config.dilations.len());
         for (index, &dilation) in config.dilations.iter().enumerate() {
@@ -118,7 +117,7 @@ impl WaveNet {
             fast_condition: fast,
             dilations: config.dilations.clone(),
         };
-        Ok(Self { config, sizes, condition, embedding, layers, head })
+        Ok(Self { config, sizes, condition, condition_layers, embedding, layers, head })
     }
 
     /// What it was made for.
@@ -139,6 +138,16 @@ impl WaveNet {
     /// Number of weights.
     pub fn parameters(tensors: &HashMap<String, Tensor>) -> u64 {
         tensors.values().map(|tensor| tensor.elem_count() as u64).sum()
+    }
+
+    /// The slow condition (frames, slow) of features (frames, features), as [`Condition::slow`] has it; gradients pass
+    /// through this one.
+    ///
+    /// # Errors
+    /// When the shapes do not fit together.
+    pub fn slow_condition(&self, features: &Tensor) -> candle_core::Result<Tensor> {
+        let layer = |x: &Tensor, (weight, bias): &(Tensor, Tensor)| x.matmul(&weight.t()?)?.broadcast_add(bias)?.tanh();
+        layer(&layer(features, &self.condition_layers[0])?, &self.condition_layers[1])
     }
 
     /// Logits (N, classes, T) of the sample at each moment, from the classes of the samples one moment before (N, T) as

@@ -1,0 +1,109 @@
+//! What a step learns from.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::{Crops, Note};
+use crate::{
+    nets::wavenet::{Condition, WaveNetConfig, mu_law},
+    random::Rng,
+};
+
+/// Share of the crops whose past is a little wrong, and by how many classes at most (standard deviation).
+const BLURRED: f64 = 0.45;
+const BLUR: f64 = 12.0;
+/// Share of the crops whose past is another one altogether, in part or from end to end.
+const LOST: f64 = 0.35;
+
+/// A part of a note, which begins at a frame.
+#[derive(Clone, Copy)]
+pub(super) struct Crop<'a> {
+    pub note: &'a Note,
+    pub start: usize,
+}
+
+/// The tensors of some crops.
+pub(super) struct Batch {
+    /// Classes before each moment (N, T), u32.
+    pub before: Tensor,
+    /// Classes at each moment (N, T), u32.
+    pub now: Tensor,
+    /// What the slow condition is made of (N · frames, features).
+    pub features: Tensor,
+    /// The fast condition (N, fast, T).
+    pub fast: Tensor,
+}
+
+impl Batch {
+    /// The crops, of `samples` samples each. With `noise` the past that the network sees is often not the true one, so
+    /// that it learns to come back from its own mistakes when it generates (as LPCNet does: Valin and Skoglund 2019).
+    pub fn new(
+        crops: &[Crop<'_>],
+        samples: usize,
+        (config, condition): (&WaveNetConfig, &Condition),
+        mut noise: Option<&mut Rng>,
+    ) -> Result<Self> {
+        let (n, fast) = (crops.len(), config.fast());
+        let (mut before, mut now) = (Vec::with_capacity(n * samples), Vec::with_capacity(n * samples));
+        let (mut features, mut phases, mut moment) = (Vec::new(), vec![0.0; n * fast * samples], Vec::new());
+        for (crop, phases) in crops.iter().zip(phases.chunks_mut((fast * samples).max(1))) {
+            let Crop { note, start } = *crop;
+            let classes = &note.classes;
+            let at = before.len();
+            before.push(start.checked_sub(1).map_or(mu_law::SILENCE as u32, |before| classes[before].into()));
+            before.extend(classes[start..start + samples - 1].iter().map(|class| u32::from(*class)));
+            now.extend(classes[start..start + samples].iter().map(|class| u32::from(*class)));
+            if let Some(rng) = noise.as_deref_mut() {
+                disturb(&mut before[at..], rng);
+            }
+            let frame = start / config.frame_samples;
+            for index in 0..samples.div_ceil(config.frame_samples) {
+                features.extend(condition.features(note.tone, frame + index, Some(note.released)));
+            }
+            for t in 0..samples {
+                moment.clear();
+                condition.fast(note.tone, start + t, &mut moment);
+                for (row, value) in moment.iter().enumerate() {
+                    phases[row * samples + t] = *value;
+                }
+            }
+        }
+        let device = &Device::Cpu;
+        let rows = features.len() / config.features();
+        Ok(Self {
+            before: Tensor::from_vec(before, (n, samples), device)?,
+            now: Tensor::from_vec(now, (n, samples), device)?,
+            features: Tensor::from_vec(features, (rows, config.features()), device)?,
+            fast: Tensor::from_vec(phases, (n, fast, samples), device)?,
+        })
+    }
+}
+
+/// Makes the past less certain, or another.
+fn disturb(past: &mut [u32], rng: &mut Rng) {
+    let silence = mu_law::SILENCE as f64;
+    let class = |value: f64| value.round().clamp(0.0, mu_law::CLASSES as f64 - 1.0) as u32;
+    let kind = rng.uniform();
+    if kind < BLURRED {
+        let deviation = 0.3 + BLUR * rng.uniform() * rng.uniform();
+        past.iter_mut().for_each(|past| *past = class(f64::from(*past) + rng.normal() * deviation));
+    } else if kind < BLURRED + LOST {
+        let (a, b) = (rng.below(past.len()), rng.below(past.len()));
+        let part = if rng.uniform() < 0.5 { 0..past.len() } else { a.min(b)..a.max(b) };
+        let (gain, deviation) = (1.3 * rng.uniform(), 60.0 * rng.uniform());
+        // Now and then far from silence, where a generator that has run away finds itself.
+        let shift = if rng.uniform() < 0.3 { 200.0 * (rng.uniform() - 0.5) } else { 0.0 };
+        for past in &mut past[part] {
+            *past = class(silence + shift + (f64::from(*past) - silence) * gain + rng.normal() * deviation);
+        }
+    }
+}
+
+/// Crops from anywhere in the notes, or from their onsets.
+pub(super) fn draw<'a>(notes: &[&'a Note], crops: Crops, onset: bool, frame: usize, rng: &mut Rng) -> Vec<Crop<'a>> {
+    let crop = |_| {
+        let note = notes[rng.below(notes.len())];
+        let places = (note.classes.len() - crops.samples) / frame + 1;
+        Crop { note, start: if onset { 0 } else { rng.below(places) * frame } }
+    };
+    (0..crops.count).map(crop).collect()
+}

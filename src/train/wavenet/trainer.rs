@@ -1,0 +1,333 @@
+//! Steps, measurements and checkpoints.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
+
+use super::{
+    Note, WaveNetRecipe,
+    batch::{Batch, Crop, draw},
+};
+use crate::{
+    Error, Result,
+    formats::safetensors,
+    kernels::{
+        elementwise::cross_entropy,
+        optim::{Adam, AdamSettings, Ema},
+    },
+    nets::wavenet::{METADATA, WaveNet, WaveNetConfig, mu_law},
+    random::Rng,
+};
+
+/// Notes measured at a time.
+const MEASURED: usize = 6;
+/// Before this step the averages follow faster.
+const YOUNG: u64 = 2_000;
+const YOUNG_AVERAGE: f64 = 0.99;
+/// The learning rate at the end, of that at the beginning.
+const LAST_SHARE: f64 = 1.0 / 30.0;
+
+/// A WaveNet in training.
+pub struct Trainer {
+    recipe: WaveNetRecipe,
+    config: WaveNetConfig,
+    /// Notes to learn from, then those kept aside.
+    notes: [Vec<Note>; 2],
+    names: Vec<String>,
+    variables: Vec<Var>,
+    adam: Adam,
+    averages: Ema,
+    step: u64,
+}
+
+impl Trainer {
+    /// A network that has learnt nothing yet.
+    ///
+    /// # Errors
+    /// When the notes are too few, or too short for the recipe's crops.
+    pub fn new(recipe: WaveNetRecipe, notes: Vec<Note>) -> Result<Self> {
+        recipe.check()?;
+        let config = recipe.config();
+        let longest = recipe.training.crops.samples.max(recipe.training.onset_crops.samples);
+        if notes.len() < 2 || notes.iter().any(|note| note.classes.len() < longest) {
+            return Err(Error::new(
+                format!("Training needs at least two notes of {longest} samples; add notes, or shorten the crops."),
+                format!("训练至少需要两个 {longest} 个采样长的音符；请增加音符或缩短片段。"),
+            ));
+        }
+        let aside = |index: usize| (index * 7_919 + 13).is_multiple_of(recipe.notes.held_out);
+        let (mut learnt, mut kept) = (Vec::new(), Vec::new());
+        for (index, note) in notes.into_iter().enumerate() {
+            if aside(index) { kept.push(note) } else { learnt.push(note) }
+        }
+        // Few notes: what is measured is at least something.
+        if kept.is_empty() {
+            kept.extend(learnt.pop());
+        }
+        let made: Vec<(String, Vec<usize>, f64)> = shapes(&recipe, &config);
+        let mut rng = Rng::at(recipe.seed, u64::MAX);
+        let (mut names, mut variables) = (Vec::new(), Vec::new());
+        for (name, shape, scale) in made {
+            let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| (rng.normal() * scale) as f32).collect();
+            let tensor = Tensor::from_vec(numbers, shape, &Device::Cpu);
+            variables.push(tensor.and_then(|tensor| Var::from_tensor(&tensor)).map_err(|why| failed(&why))?);
+            names.push(name);
+        }
+        let settings =
+            AdamSettings { learning_rate: recipe.training.learning_rate, weight_decay: 0.0, ..AdamSettings::default() };
+        let adam = Adam::new(variables.clone(), settings).map_err(|why| failed(&why))?;
+        let averages = Ema::new(variables.clone()).map_err(|why| failed(&why))?;
+        Ok(Self { recipe, config, notes: [learnt, kept], names, variables, adam, averages, step: 0 })
+    }
+
+    /// Begins with the weights of a model instead of random ones.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is a model of another shape; nothing has changed then.
+    pub fn begin_from(&mut self, model: &Path) -> Result<()> {
+        let tensors = safetensors::load(model)?;
+        let foreign = || {
+            let name = model.display();
+            Error::new(
+                format!(
+                    "“{name}” has another shape than the recipe's network; make “network” and “instruments” alike."
+                ),
+                format!("“{name}”的形状与配方中的网络不同；请让“network”和“instruments”与它一致。"),
+            )
+        };
+        let value = |(name, variable): (&String, &Var)| {
+            let tensor = tensors.get(name).filter(|tensor| tensor.shape() == variable.shape()).ok_or_else(foreign)?;
+            tensor.to_dtype(DType::F32).map_err(|why| failed(&why))
+        };
+        let values = self.names.iter().zip(&self.variables).map(value).collect::<Result<Vec<_>>>()?;
+        let put = || -> TensorResult<Ema> {
+            self.variables.iter().zip(&values).try_for_each(|(variable, value)| variable.set(value))?;
+            Ema::new(self.variables.clone())
+        };
+        self.averages = put().map_err(|why| failed(&why))?;
+        Ok(())
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The learning rate of the next step, when `steps` are taken in all.
+    pub fn learning_rate(&self, steps: u64) -> f64 {
+        let plan = &self.recipe.training;
+        let falling = steps.saturating_sub(plan.fall_from).max(1) as f64;
+        let fallen = (self.step.saturating_sub(plan.fall_from) as f64 / falling).min(1.0);
+        plan.learning_rate * (1.0 - fallen * (1.0 - LAST_SHARE))
+    }
+
+    /// Takes one of `steps` steps; returns its loss, in bits a sample.
+    ///
+    /// # Errors
+    /// When the loss is no longer a number.
+    pub fn step(&mut self, steps: u64) -> Result<f64> {
+        self.adam.settings.learning_rate = self.learning_rate(steps);
+        let loss = self.learn().map_err(|why| failed(&why))?;
+        if !loss.is_finite() {
+            return Err(Error::new(
+                format!("Training diverged at step {}; lower the learning rate and resume.", self.step),
+                format!("训练在第 {} 步发散；请降低学习率后继续。", self.step),
+            ));
+        }
+        Ok(loss)
+    }
+
+    fn learn(&mut self) -> TensorResult<f64> {
+        let plan = &self.recipe.training;
+        let onset = self.step.is_multiple_of(plan.onset_every);
+        let shape = if onset { plan.onset_crops } else { plan.crops };
+        // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
+        let mut rng = Rng::at(self.recipe.seed, self.step);
+        let notes: Vec<&Note> = self.notes[0].iter().collect();
+        let crops = draw(&notes, shape, onset, self.config.frame_samples, &mut rng);
+        let net = self.net(self.variables.iter().map(|variable| variable.as_tensor().clone()).collect())?;
+        let batch = Batch::new(&crops, shape.samples, (&self.config, net.condition()), Some(&mut rng))?;
+        let loss = loss(&net, &batch, shape.samples, shape.warm_up)?;
+        let bits = f64::from(loss.to_scalar::<f32>()?) / std::f64::consts::LN_2;
+        if bits.is_finite() {
+            self.adam.step(&loss.backward()?)?;
+            let average = self.recipe.training.average;
+            self.averages.update(if self.step < YOUNG { average.min(YOUNG_AVERAGE) } else { average })?;
+            self.step += 1;
+        }
+        Ok(bits)
+    }
+
+    /// Bits a sample of the averaged weights on the notes kept aside, the first `seconds` of each.
+    ///
+    /// # Errors
+    /// When memory cannot be had.
+    pub fn held_out(&self, seconds: f64) -> Result<f64> {
+        let measured = || -> TensorResult<f64> {
+            let net = self.net(self.averages.averages()?)?;
+            let (mut sum, mut count) = (0.0, 0);
+            for notes in self.notes[1].chunks(MEASURED) {
+                let wanted = (seconds * f64::from(self.config.sample_rate_hz)) as usize;
+                let samples = notes.iter().map(|note| note.classes.len()).min().unwrap_or(0).min(wanted);
+                let crops: Vec<_> = notes.iter().map(|note| Crop { note, start: 0 }).collect();
+                let batch = Batch::new(&crops, samples, (&self.config, net.condition()), None)?;
+                let nats = f64::from(loss(&net, &batch, samples, 0)?.to_scalar::<f32>()?);
+                sum += nats / std::f64::consts::LN_2 * notes.len() as f64;
+                count += notes.len();
+            }
+            Ok(sum / count.max(1) as f64)
+        };
+        measured().map_err(|why| failed(&why))
+    }
+
+    /// Bits a sample of the notes kept aside when only how often each class occurs is known.
+    pub fn unigram_bits(&self) -> f64 {
+        let count = |notes: &[Note]| {
+            let mut counts = [1.0_f64; mu_law::CLASSES];
+            notes.iter().flat_map(|note| &note.classes).for_each(|class| counts[usize::from(*class)] += 1.0);
+            counts
+        };
+        let [learnt, kept] = [count(&self.notes[0]), count(&self.notes[1])];
+        let all: f64 = learnt.iter().sum();
+        let bits: f64 = kept.iter().zip(&learnt).map(|(kept, learnt)| -kept * (learnt / all).log2()).sum();
+        bits / kept.iter().sum::<f64>()
+    }
+
+    /// Saves all that the next step depends on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let state = || -> TensorResult<BTreeMap<String, Tensor>> {
+            let (_, moments) = self.adam.state()?;
+            let mut state = BTreeMap::new();
+            for (((name, variable), average), (first, second)) in
+                self.names.iter().zip(&self.variables).zip(self.averages.averages()?).zip(moments)
+            {
+                state.insert(name.clone(), variable.as_tensor().clone());
+                state.insert(format!("ema.{name}"), average);
+                state.insert(format!("m1.{name}"), first);
+                state.insert(format!("m2.{name}"), second);
+            }
+            state.insert("step".to_owned(), Tensor::new(&[self.step as i64], &Device::Cpu)?);
+            Ok(state)
+        };
+        safetensors::save(path, &state().map_err(|why| failed(&why))?)
+    }
+
+    /// Goes on from what was saved.
+    ///
+    /// # Errors
+    /// When the file cannot be read or belongs to another network; nothing has changed then.
+    pub fn resume(&mut self, path: &Path) -> Result<()> {
+        let state = safetensors::load(path)?;
+        let foreign = || {
+            let name = path.display();
+            Error::new(
+                format!("“{name}” belongs to another recipe; resume with its own, or train into another folder."),
+                format!("“{name}”属于另一个训练配方；请用原配方继续，或换一个文件夹训练。"),
+            )
+        };
+        let get = |prefix: &str| -> Result<Vec<Tensor>> {
+            let one = |(name, variable): (&String, &Var)| {
+                let tensor = state.get(&format!("{prefix}{name}")).filter(|t| t.shape() == variable.shape());
+                tensor.filter(|t| t.dtype() == DType::F32).cloned().ok_or_else(foreign)
+            };
+            self.names.iter().zip(&self.variables).map(one).collect()
+        };
+        let step = state.get("step").and_then(|step| step.to_vec1::<i64>().ok()).and_then(|step| step.first().copied());
+        let step = step.and_then(|step| u64::try_from(step).ok()).ok_or_else(foreign)?;
+        let (values, averages) = (get("")?, get("ema.")?);
+        let moments: Vec<_> = get("m1.")?.into_iter().zip(get("m2.")?).collect();
+        let mut put = || -> TensorResult<()> {
+            self.adam.restore(step, &moments)?;
+            self.averages.restore(&averages)?;
+            self.variables.iter().zip(&values).try_for_each(|(variable, value)| variable.set(value))
+        };
+        put().map_err(|why| failed(&why))?;
+        self.step = step;
+        Ok(())
+    }
+
+    /// Saves the averaged weights as a model, in bfloat16.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn export(&self, path: &Path) -> Result<()> {
+        let averages = || -> TensorResult<BTreeMap<String, Tensor>> {
+            let averages = self.averages.averages()?;
+            let short = self.names.iter().zip(averages).map(|(name, t)| Ok((name.clone(), t.to_dtype(DType::BF16)?)));
+            short.collect()
+        };
+        let config = serde_json::to_string(&self.config).map_err(|why| {
+            Error::new(format!("The model cannot be saved: {why}."), format!("无法保存模型：{why}。"))
+        })?;
+        let metadata = BTreeMap::from([(METADATA.to_owned(), config)]);
+        safetensors::save_all(path, &averages().map_err(|why| failed(&why))?, &metadata)
+    }
+
+    fn net(&self, tensors: Vec<Tensor>) -> TensorResult<WaveNet> {
+        let tensors: HashMap<String, Tensor> = self.names.iter().cloned().zip(tensors).collect();
+        WaveNet::new(self.config.clone(), &tensors).map_err(|why| candle_core::Error::Msg(why.to_string()))
+    }
+}
+
+/// The loss in nats a sample, of all samples but the first `skip`.
+fn loss(net: &WaveNet, batch: &Batch, samples: usize, skip: usize) -> TensorResult<Tensor> {
+    let n = batch.before.dim(0)?;
+    let slow = net.slow_condition(&batch.features)?;
+    let (rows, width) = slow.dims2()?;
+    let (frames, frame) = (rows / n, net.config().frame_samples);
+    let slow = slow.reshape((n, frames, 1, width))?.broadcast_as((n, frames, frame, width))?;
+    let slow = slow.reshape((n, frames * frame, width))?.transpose(1, 2)?.narrow(2, 0, samples)?.contiguous()?;
+    let condition = Tensor::cat(&[&slow, &batch.fast], 1)?.contiguous()?;
+    let logits = net.forward(&batch.before, &condition)?;
+    let rest = samples - skip;
+    cross_entropy(&logits.narrow(2, skip, rest)?, &batch.now.narrow(1, skip, rest)?.contiguous()?)
+}
+
+/// Every weight's name and shape, and the standard deviation that it begins with.
+fn shapes(recipe: &WaveNetRecipe, config: &WaveNetConfig) -> Vec<(String, Vec<usize>, f64)> {
+    let network = &recipe.network;
+    let (c, s, hidden, slow) = (network.channels, network.skip, network.condition_hidden, network.condition);
+    let (channels, skip) = (c as f64, s as f64);
+    let mut made = vec![
+        ("embedding.weight".to_owned(), vec![mu_law::CLASSES, c], 0.3),
+        ("condition.0.weight".to_owned(), vec![hidden, config.features()], (1.0_f64 / 6.0).sqrt()),
+        ("condition.0.bias".to_owned(), vec![hidden], 0.0),
+        ("condition.2.weight".to_owned(), vec![slow, hidden], 1.6 / (hidden as f64).sqrt()),
+        ("condition.2.bias".to_owned(), vec![slow], 0.0),
+    ];
+    for layer in 0..network.layers {
+        let mut add = |part: &str, shape: Vec<usize>, scale: f64| {
+            made.push((format!("layers.{layer}.{part}"), shape, scale));
+        };
+        add("tap.weight", vec![2 * c, c, 2], 1.0 / (2.0 * channels).sqrt());
+        add("tap.bias", vec![2 * c], 0.0);
+        add("condition.weight", vec![2 * c, slow + config.fast()], 0.15);
+        add("mix.weight", vec![c, c], 0.7 / channels.sqrt());
+        add("mix.bias", vec![c], 0.0);
+        add("skip.weight", vec![s, c], 1.0 / (4.0 * channels).sqrt());
+        add("skip.bias", vec![s], 0.0);
+    }
+    made.extend([
+        ("head.0.weight".to_owned(), vec![s, s, 1], (2.0 / skip).sqrt()),
+        ("head.0.bias".to_owned(), vec![s], 0.0),
+        ("head.2.weight".to_owned(), vec![mu_law::CLASSES, s, 1], 0.5 / skip.sqrt()),
+        ("head.2.bias".to_owned(), vec![mu_law::CLASSES], 0.0),
+    ]);
+    made
+}
+
+/// What the tensor library said, as a sentence.
+fn failed(why: &candle_core::Error) -> Error {
+    let why = why.to_string();
+    let why = why.lines().next().unwrap_or_default();
+    Error::new(
+        format!("Training stopped: {why}; resume from the last checkpoint."),
+        format!("训练中止：{why}；请从上一个检查点继续。"),
+    )
+}
