@@ -5,6 +5,7 @@ pub mod chat_template;
 pub mod gguf;
 pub mod hash;
 pub mod label;
+pub mod nam;
 pub mod png;
 pub mod pth;
 pub mod safetensors;

@@ -42,11 +42,36 @@ impl WavFile {
     }
 }
 
+/// A WAV of frames of `channels` samples, as 32-bit floats: nothing is cut off that is louder than 1.
+///
+/// # Errors
+/// When it would be larger than 4 GB.
+pub fn encode_floats(samples: &[f32], sample_rate_hz: u32, channels: u16) -> Result<Vec<u8>> {
+    write(samples, sample_rate_hz, channels, Depth::Float32)
+}
+
 /// A WAV of mono `samples`. With a recipe it carries that as its comment and is labelled as generated; `id` names it there.
 ///
 /// # Errors
 /// When it would be larger than 4 GB.
 pub fn encode(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: Option<(&str, &str)>) -> Result<Vec<u8>> {
+    let mut bytes = write(samples, sample_rate_hz, 1, depth)?;
+    if let Some((recipe, id)) = recipe {
+        if bytes.len() % 2 == 1 {
+            bytes.push(0);
+        }
+        let mut info = b"INFO".to_vec();
+        chunk(&mut info, b"ISFT", format!("Atelier {}\0", env!("CARGO_PKG_VERSION")).as_bytes());
+        chunk(&mut info, b"ICMT", format!("{recipe}\0").as_bytes());
+        chunk(&mut bytes, b"LIST", &info);
+        chunk(&mut bytes, b"AIGC", label::aigc(id).as_bytes());
+        let size = u32::try_from(bytes.len() - 8).unwrap_or(u32::MAX);
+        bytes[4..8].copy_from_slice(&size.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+fn write(samples: &[f32], sample_rate_hz: u32, channels: u16, depth: Depth) -> Result<Vec<u8>> {
     let (bits_per_sample, sample_format) = match depth {
         Depth::Int16 => (16, SampleFormat::Int),
         Depth::Int24 => (24, SampleFormat::Int),
@@ -58,7 +83,7 @@ pub fn encode(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: Option
             "声音过长，WAV 文件最大为 4 GB；请只保存一部分。",
         ));
     }
-    let spec = WavSpec { channels: 1, sample_rate: sample_rate_hz, bits_per_sample, sample_format };
+    let spec = WavSpec { channels, sample_rate: sample_rate_hz, bits_per_sample, sample_format };
     let mut file = Cursor::new(Vec::with_capacity(samples.len() * usize::from(bits_per_sample / 8) + 128));
     let written = (|| {
         let mut writer = WavWriter::new(&mut file, spec)?;
@@ -74,20 +99,7 @@ pub fn encode(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: Option
     written.map_err(|why| {
         Error::new(format!("Could not put the sound into a WAV: {why}."), format!("无法将声音写成 WAV：{why}。"))
     })?;
-    let mut bytes = file.into_inner();
-    if let Some((recipe, id)) = recipe {
-        if bytes.len() % 2 == 1 {
-            bytes.push(0);
-        }
-        let mut info = b"INFO".to_vec();
-        chunk(&mut info, b"ISFT", format!("Atelier {}\0", env!("CARGO_PKG_VERSION")).as_bytes());
-        chunk(&mut info, b"ICMT", format!("{recipe}\0").as_bytes());
-        chunk(&mut bytes, b"LIST", &info);
-        chunk(&mut bytes, b"AIGC", label::aigc(id).as_bytes());
-        let size = u32::try_from(bytes.len() - 8).unwrap_or(u32::MAX);
-        bytes[4..8].copy_from_slice(&size.to_le_bytes());
-    }
-    Ok(bytes)
+    Ok(file.into_inner())
 }
 
 /// Appends a chunk, filled up to an even length.
@@ -194,6 +206,8 @@ mod tests {
                 assert_eq!(read(&plain).expect("read").comment, None);
             }
         }
+        let stereo = read(&encode_floats(&wave(6), 44_100, 2).expect("WAV")).expect("read");
+        assert_eq!((stereo.channels, stereo.samples), (2, wave(6)));
         let loud = encode(&[2.0, -2.0, f32::NAN], 8_000, Depth::Int16, None).expect("WAV");
         assert_eq!(read(&loud).expect("read").samples, [32_767.0 / 32_768.0, -1.0, 0.0]);
     }

@@ -23,6 +23,7 @@ pub mod pooling;
 pub mod rotary;
 pub mod rows;
 pub mod softmax;
+pub mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod vector;

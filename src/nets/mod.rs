@@ -1,6 +1,7 @@
 //! Networks. They know neither threads of the studio, nor channels, nor the window.
 
 pub mod decoder;
+pub mod nam;
 pub mod sketch;
 pub mod upscale;
 pub mod wavenet;
