@@ -36,6 +36,7 @@ enum What {
     Qlinear(Qlinear),
     Conv(super::bench_conv::Args),
     Wavenet(super::bench_wavenet::Args),
+    Amp(super::bench_amp::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,6 +83,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         What::Qlinear(args) => qlinear(args, out),
         What::Conv(args) => super::bench_conv::run(args, out),
         What::Wavenet(args) => super::bench_wavenet::run(args, out),
+        What::Amp(args) => super::bench_amp::run(args, out),
     }
 }
 

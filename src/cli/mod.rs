@@ -5,8 +5,10 @@
 //! Without a subcommand the window opens.
 //! Exit codes: 0 done, 2 wrong usage, 1 anything else, with one sentence on stderr.
 
+mod amp;
 mod audio;
 mod bench;
+mod bench_amp;
 mod bench_conv;
 mod bench_dcgan;
 mod bench_wavenet;
@@ -46,6 +48,7 @@ struct Cli {
 enum Command {
     Text(text::Args),
     Audio(audio::Args),
+    Amp(amp::Args),
     Train(train::Args),
     Render(render::Args),
     Bench(bench::Args),
@@ -58,6 +61,7 @@ impl Command {
         match self {
             Self::Text(args) => text::run(&args, out),
             Self::Audio(args) => audio::run(&args, out),
+            Self::Amp(args) => amp::run(&args, out),
             Self::Train(args) => train::run(&args, out),
             Self::Render(args) => render::run(&args, out),
             Self::Bench(args) => bench::run(&args, out),

@@ -1,5 +1,6 @@
 //! Sampling loops over a progress callback: no threads, no UI.
 
+pub mod amp;
 pub mod audio;
 pub mod image;
 mod request;
