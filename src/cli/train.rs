@@ -2,13 +2,14 @@
 
 use std::{path::PathBuf, sync::atomic::AtomicBool};
 
-use super::{Output, Result};
+use super::{Failure, Output, Result};
 use crate::{
-    Lang, files,
+    Error, Lang, files,
     kernels::buffer::KeepMemory,
     train::{
         TrainRecipe,
-        wavenet::{self, Start},
+        gan::{self, GanRecipe, Pictures},
+        wavenet::{self, Start, WaveNetRecipe},
     },
 };
 
@@ -21,7 +22,7 @@ pub(super) struct Args {
     /// The recipe, a TOML file such as the ones beside bundled models
     #[arg(long, value_name = "TOML")]
     recipe: PathBuf,
-    /// What it learns from: for a WaveNet, a soundfont (.sf2)
+    /// What it learns from: a soundfont (.sf2) for a WaveNet, a folder of pictures or fonts for a GAN
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// The folder for the model, its checkpoint and samples
@@ -42,37 +43,102 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
-    let TrainRecipe::Wavenet(recipe) = TrainRecipe::parse(&files::read_text(&args.recipe, MOST_RECIPE_BYTES)?)?;
-    let steps = args.steps.unwrap_or(recipe.training.steps);
-    let mut told = 0;
-    let lang = out.lang();
-    let notes = wavenet::render(&args.data, &recipe, &mut |share| {
+    match TrainRecipe::parse(&files::read_text(&args.recipe, MOST_RECIPE_BYTES)?)? {
+        TrainRecipe::Wavenet(recipe) => wavenet(args, &recipe, out),
+        TrainRecipe::Dcgan(recipe) => dcgan(args, &recipe, out),
+    }
+}
+
+/// Tells, every tenth, how far the data are read.
+fn reading(out: &mut Output<'_>) -> impl FnMut(f64) -> bool {
+    let (lang, mut told) = (out.lang(), 0);
+    move |share| {
         let tenth = (share * 10.0) as u32;
         if tenth > told {
             told = tenth;
             out.note(&match lang {
-                Lang::En => format!("rendering notes: {}0 %", tenth),
-                Lang::Zh => format!("正在渲染音符：{}0 %", tenth),
+                Lang::En => format!("reading the data: {tenth}0 %"),
+                Lang::Zh => format!("正在读取数据：{tenth}0 %"),
             });
         }
         true
-    })?;
-    let _keep = KeepMemory::begin();
-    let mut unread = None;
-    let mut report = |report: &wavenet::Report| {
-        let printed = if args.json { out.json(report) } else { out.line(&line(report, lang)) };
-        // Whoever read along may have left: training goes on, and what it makes is in the folder.
-        unread = printed.and_then(|()| out.flush()).err().or(unread.take());
-        Ok(())
-    };
-    let go = AtomicBool::new(false);
+    }
+}
+
+fn wavenet(args: &Args, recipe: &WaveNetRecipe, out: &mut Output<'_>) -> Result {
+    let notes = wavenet::render(&args.data, recipe, &mut reading(out))?.unwrap_or_default();
     let start = match &args.from {
         Some(model) => Start::Model(model),
         None if args.resume => Start::Checkpoint,
         None => Start::Random,
     };
-    wavenet::run(&recipe, notes.unwrap_or_default(), (&args.out, start), steps, &go, &mut report)?;
-    unread.map_or(Ok(()), Err)
+    let (lang, _keep) = (out.lang(), KeepMemory::begin());
+    let mut printed = Printed { out, json: args.json, unread: None };
+    let steps = args.steps.unwrap_or(recipe.training.steps);
+    wavenet::run(recipe, notes, (&args.out, start), steps, &AtomicBool::new(false), &mut |report| {
+        printed.line(report, || line(report, lang));
+        Ok(())
+    })?;
+    printed.unread.map_or(Ok(()), Err)
+}
+
+fn dcgan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
+    if args.from.is_some() {
+        return Err(Failure::Usage(Error::new(
+            "--from teaches a WaveNet further; a GAN goes on from its checkpoint with --resume.",
+            "--from 用于继续训练 WaveNet；GAN 请用 --resume 从检查点继续。",
+        )));
+    }
+    let pictures = Pictures::load(recipe, &args.data, &mut reading(out))?;
+    let Some(pictures) = pictures else { return Ok(()) };
+    let lang = out.lang();
+    for (path, why) in &pictures.skipped {
+        let name = path.display();
+        out.note(&match lang {
+            Lang::En => format!("passed over “{name}”: {why}"),
+            Lang::Zh => format!("已跳过“{name}”：{why}"),
+        });
+    }
+    let count = pictures.labels.len();
+    out.note(&match lang {
+        Lang::En => format!("{count} pictures, {} classes", pictures.classes.len()),
+        Lang::Zh => format!("{count} 张图片，{} 个类别", pictures.classes.len()),
+    });
+    let _keep = KeepMemory::begin();
+    let mut printed = Printed { out, json: args.json, unread: None };
+    let steps = args.steps.unwrap_or(recipe.training.steps);
+    gan::run(recipe, pictures, (&args.out, args.resume), steps, &AtomicBool::new(false), &mut |report| {
+        printed.line(report, || gan_line(report, lang));
+        Ok(())
+    })?;
+    printed.unread.map_or(Ok(()), Err)
+}
+
+/// Reports on their way to whoever reads along.
+struct Printed<'a, 'b> {
+    out: &'a mut Output<'b>,
+    json: bool,
+    /// Whoever read along may have left: training goes on, and what it makes is in the folder.
+    unread: Option<Failure>,
+}
+
+impl Printed<'_, '_> {
+    fn line(&mut self, report: &impl serde::Serialize, line: impl FnOnce() -> String) {
+        let printed = if self.json { self.out.json(report) } else { self.out.line(&line()) };
+        self.unread = printed.and_then(|()| self.out.flush()).err().or(self.unread.take());
+    }
+}
+
+fn gan_line(report: &gan::GanReport, lang: Lang) -> String {
+    let gan::GanReport { step, generator_loss, critic_loss, images_per_s } = report;
+    match lang {
+        Lang::En => {
+            format!("step {step}: generator {generator_loss:.3}, critic {critic_loss:.3}, {images_per_s:.1} images/s")
+        }
+        Lang::Zh => {
+            format!("第 {step} 步：生成器 {generator_loss:.3}，判别器 {critic_loss:.3}，{images_per_s:.1} 张/秒")
+        }
+    }
 }
 
 fn line(report: &wavenet::Report, lang: Lang) -> String {

@@ -1,5 +1,6 @@
 //! Networks. They know neither threads of the studio, nor channels, nor the window.
 
+pub mod dcgan;
 pub mod decoder;
 pub mod nam;
 pub mod sketch;

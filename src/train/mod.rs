@@ -1,5 +1,6 @@
 //! Training: data, losses, loops and checkpoints over a progress callback. No threads, no window.
 
+pub mod gan;
 pub mod wavenet;
 
 use serde::Deserialize;
@@ -12,6 +13,8 @@ use crate::{Error, Result};
 pub enum TrainRecipe {
     /// A WaveNet that plays notes.
     Wavenet(wavenet::WaveNetRecipe),
+    /// A DCGAN that draws pictures.
+    Dcgan(gan::GanRecipe),
 }
 
 impl TrainRecipe {
@@ -29,6 +32,7 @@ impl TrainRecipe {
         })?;
         match &recipe {
             Self::Wavenet(recipe) => recipe.check()?,
+            Self::Dcgan(recipe) => recipe.check()?,
         }
         Ok(recipe)
     }

@@ -38,7 +38,7 @@ checkpoint_every = 30
 "#;
 
 fn recipe() -> WaveNetRecipe {
-    let TrainRecipe::Wavenet(recipe) = TrainRecipe::parse(RECIPE).expect("a recipe");
+    let TrainRecipe::Wavenet(recipe) = TrainRecipe::parse(RECIPE).expect("a recipe") else { panic!("a WaveNet") };
     recipe
 }
 

@@ -1,0 +1,124 @@
+//! What a recipe for a GAN says.
+
+use serde::Deserialize;
+
+use crate::{
+    Error, Result,
+    nets::dcgan::{ClassName, DcganConfig},
+};
+
+/// A recipe, as its TOML file holds it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GanRecipe {
+    /// The model's name.
+    pub name: String,
+    /// Decides every random number.
+    pub seed: u64,
+    pub data: DataRecipe,
+    pub network: GanNetwork,
+    pub training: GanSteps,
+}
+
+/// What pictures are learnt from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum DataRecipe {
+    /// The pictures of a folder (PNG, JPEG, WebP, GIF); its subfolders, if it has any, are the classes.
+    Images {
+        /// Also mirror images.
+        #[serde(default)]
+        mirror: bool,
+        /// 1 for grey, 3 for colour.
+        channels: usize,
+    },
+    /// Characters of fonts, dark on light; each font is a class.
+    Glyphs {
+        /// Unicode code points, first and last; of those, all that every font has.
+        characters: [u32; 2],
+        fonts: Vec<FontRecipe>,
+    },
+}
+
+/// A font file in the data folder, and what its class is called.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FontRecipe {
+    pub file: String,
+    /// Which font of a collection.
+    #[serde(default)]
+    pub index: u32,
+    pub en: String,
+    pub zh: String,
+}
+
+/// The sizes of both networks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GanNetwork {
+    /// Numbers of the latent vector.
+    pub latent: usize,
+    /// Channels at 4 × 4, 8 × 8 and so on; pictures are twice as wide as the last.
+    pub widths: Vec<usize>,
+}
+
+/// How training goes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GanSteps {
+    pub steps: u64,
+    pub batch: usize,
+    /// Of the generator.
+    pub learning_rate: f64,
+    /// Of the discriminator.
+    pub critic_learning_rate: f64,
+    /// From this step the learning rates fall to a tenth at the last.
+    pub fall_from: u64,
+    /// Decay of the averaged generator, which becomes the model.
+    pub average: f64,
+    pub checkpoint_every: u64,
+}
+
+impl GanRecipe {
+    /// # Errors
+    /// When something makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let (network, training) = (&self.network, &self.training);
+        let plain = !self.name.is_empty() && !self.name.contains(['/', '\\', '\0']) && !self.name.starts_with('.');
+        let widths = (1..=6).contains(&network.widths.len()) && network.widths.iter().all(|w| (1..=2_048).contains(w));
+        let rate = |rate: f64| rate > 0.0 && rate <= 0.1;
+        let sensible = plain
+            && widths
+            && (1..=4_096).contains(&network.latent)
+            && (2..=1_024).contains(&training.batch)
+            && rate(training.learning_rate)
+            && rate(training.critic_learning_rate)
+            && (0.0..1.0).contains(&training.average)
+            && training.steps > 0
+            && training.checkpoint_every > 0;
+        let data = match &self.data {
+            DataRecipe::Images { channels, .. } => matches!(channels, 1 | 3),
+            DataRecipe::Glyphs { characters: [first, last], fonts } => {
+                first <= last && *last <= 0x10_FFFF && !fonts.is_empty() && fonts.len() <= 100
+            }
+        };
+        if sensible && data {
+            return Ok(());
+        }
+        Err(Error::new(
+            "A number in the recipe is out of range; compare it with the recipe of a bundled model.",
+            "配方中有数值超出范围；请与内置模型的配方对照。",
+        ))
+    }
+
+    /// The network, for data of these classes.
+    pub fn config(&self, channels: usize, classes: Vec<ClassName>) -> DcganConfig {
+        let GanNetwork { latent, widths } = self.network.clone();
+        DcganConfig { latent, channels, widths, classes }
+    }
+
+    /// Width and height of its pictures in pixels.
+    pub fn side(&self) -> usize {
+        4 << self.network.widths.len()
+    }
+}

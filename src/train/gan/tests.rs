@@ -1,0 +1,173 @@
+use std::path::PathBuf;
+
+use image::{Rgb, RgbImage};
+
+use super::*;
+use crate::nets::dcgan::DcganConfig;
+
+/// Dark squares and light circles, 16 pixels wide.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    for (class, round) in [("圆 rings", true), ("squares", false)] {
+        fs::create_dir(dir.path().join(class)).expect("a folder");
+        for index in 0..12_u32 {
+            let picture = RgbImage::from_fn(20, 16, |x, y| {
+                let (x, y) = (f64::from(x) - 9.5 + f64::from(index % 3), f64::from(y) - 7.5);
+                let inside = if round { x.hypot(y) < 5.0 } else { x.abs().max(y.abs()) < 5.0 };
+                if inside { Rgb([30, 60 + 10 * (index % 4) as u8, 90]) } else { Rgb([240, 230, 220]) }
+            });
+            let name = format!("{index}.{}", ["png", "jpg", "webp"][index as usize % 3]);
+            picture.save(dir.path().join(class).join(name)).expect("saved");
+        }
+    }
+    dir
+}
+
+fn recipe() -> GanRecipe {
+    GanRecipe {
+        name: "tiny".to_owned(),
+        seed: 3,
+        data: DataRecipe::Images { mirror: true, channels: 3 },
+        network: GanNetwork { latent: 8, widths: vec![16, 12] },
+        training: GanSteps {
+            steps: 60,
+            batch: 8,
+            learning_rate: 1e-3,
+            critic_learning_rate: 2e-3,
+            fall_from: 60,
+            average: 0.9,
+            checkpoint_every: 30,
+        },
+    }
+}
+
+fn pictures(folder: &Path) -> Pictures {
+    Pictures::load(&recipe(), folder, &mut |_| true).expect("loads").expect("to the end")
+}
+
+#[test]
+fn a_folder_has_classes_and_bad_files_are_passed_over() {
+    let dir = folder();
+    files::write_whole(&dir.path().join("squares/broken.png"), b"no picture").expect("written");
+    files::write_whole(&dir.path().join("squares/notes.txt"), b"text").expect("written");
+    let all = pictures(dir.path());
+    assert_eq!((all.side, all.labels.len(), all.bytes.len()), (16, 24, 24 * 768));
+    let names: Vec<_> = all.classes.iter().map(|class| class.en.as_str()).collect();
+    assert_eq!(names, ["squares", "圆 rings"]);
+    assert_eq!(all.labels.iter().filter(|label| **label == 0).count(), 12);
+    let skipped: Vec<_> = all.skipped.iter().map(|(path, _)| path.file_name().expect("a name")).collect();
+    assert_eq!(skipped, ["broken.png"]);
+    // The middle is dark, the corner light, red the darkest plane.
+    let one = &all.bytes[..768];
+    assert!(one[8 * 16 + 8] < 60 && one[0] > 200 && one[256 + 8 * 16 + 8] > one[8 * 16 + 8]);
+    let stopped = Pictures::load(&recipe(), dir.path(), &mut |_| false).expect("stops");
+    assert!(stopped.is_none());
+    let empty = tempfile::tempdir().expect("temporary folder");
+    let why = Pictures::load(&recipe(), empty.path(), &mut |_| true).err().expect("refused");
+    assert!(why.to_string().contains("fewer than two"), "{why}");
+    let nowhere = Pictures::load(&recipe(), Path::new("/nowhere"), &mut |_| true).err().expect("refused");
+    assert!(nowhere.to_string().contains("/nowhere"));
+}
+
+#[test]
+fn characters_of_fonts_are_dark_on_light_and_in_the_middle() {
+    let fonts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/fonts");
+    let file = fs::read_dir(&fonts).expect("fonts").flatten().map(|entry| entry.file_name());
+    let file = file
+        .map(|name| name.to_string_lossy().into_owned())
+        .find(|name| name == "NotoSansSC-Regular.otf")
+        .expect("a font");
+    let font = FontRecipe { file, index: 0, en: "Sans".to_owned(), zh: "黑体".to_owned() };
+    let glyphs = |fonts: Vec<FontRecipe>| GanRecipe {
+        data: DataRecipe::Glyphs { characters: [0x4E00, 0x4E2D], fonts },
+        ..recipe()
+    };
+    let all = Pictures::load(&glyphs(vec![font.clone()]), &fonts, &mut |_| true).expect("loads").expect("to the end");
+    assert!(all.labels.len() > 20 && all.channels == 1 && all.classes[0].zh == "黑体");
+    // 一 is a stroke across the middle.
+    let one = &all.bytes[..256];
+    let ink = |row: usize| one[row * 16..row * 16 + 16].iter().map(|byte| 255 - u32::from(*byte)).sum::<u32>();
+    let darkest = (0..16).max_by_key(|row| ink(*row)).expect("a row");
+    assert!((6..=9).contains(&darkest) && ink(0) == 0 && ink(15) == 0, "{darkest}");
+    let missing = FontRecipe { file: "none.ttf".to_owned(), ..font.clone() };
+    assert!(Pictures::load(&glyphs(vec![font, missing]), &fonts, &mut |_| true).is_err());
+}
+
+#[test]
+fn it_learns_and_what_it_learnt_draws() {
+    let (dir, data) = (tempfile::tempdir().expect("temporary folder"), folder());
+    let mut reports = Vec::new();
+    let mut report = |report: &GanReport| {
+        reports.push(report.clone());
+        Ok(())
+    };
+    let go = AtomicBool::new(false);
+    run(&recipe(), pictures(data.path()), (dir.path(), false), 90, &go, &mut report).expect("trains");
+    assert_eq!(reports.iter().map(|report| report.step).collect::<Vec<_>>(), [30, 50, 60, 90]);
+    assert!(reports[3].critic_loss < 1.9, "{reports:?}");
+    let (tensors, metadata) =
+        crate::formats::safetensors::load_all(&dir.path().join("tiny.safetensors")).expect("a model");
+    let tensors = tensors.into_iter().map(|(name, t)| (name, t.to_dtype(candle_core::DType::F32).expect("floats")));
+    let tensors = tensors.collect();
+    let told = metadata.get(crate::nets::dcgan::METADATA).map(String::as_str);
+    let config = DcganConfig::of_tensors(&tensors, told).expect("a config");
+    assert_eq!((config.classes.len(), config.latent, config.side()), (2, 8, 16));
+    let sheet = fs::read(dir.path().join("samples/step-000090.png")).expect("a sheet");
+    let sheet = png::read(&sheet).expect("a picture");
+    assert_eq!((sheet.width, sheet.height), (128, 128));
+    // It has learnt that the middle is darker than the corners.
+    let grey = |x: u32, y: u32| u32::from(sheet.rgb[((y * 128 + x) * 3) as usize]);
+    let [mut middle, mut corner] = [0, 0];
+    for (column, row) in (0..8).flat_map(|column| (0..8).map(move |row| (column * 16, row * 16))) {
+        middle += grey(column + 8, row + 8);
+        corner += grey(column, row);
+    }
+    assert!(middle + 64 * 30 < corner, "{middle} {corner}");
+    let again = run(&recipe(), pictures(data.path()), (dir.path(), false), 91, &go, &mut |_| Ok(()));
+    assert!(again.expect_err("refused").to_string().contains("--resume"));
+}
+
+#[test]
+fn training_that_is_taken_up_again_takes_the_same_steps() {
+    let (dir, data) = (tempfile::tempdir().expect("temporary folder"), folder());
+    let path = dir.path().join("checkpoint.safetensors");
+    let mut whole = GanTrainer::new(recipe(), pictures(data.path())).expect("a trainer");
+    let mut part = GanTrainer::new(recipe(), pictures(data.path())).expect("a trainer");
+    for _ in 0..3 {
+        whole.step(60).expect("a step");
+        part.step(60).expect("a step");
+    }
+    part.save(&path).expect("saved");
+    let mut resumed = GanTrainer::new(GanRecipe { seed: 3, ..recipe() }, pictures(data.path())).expect("a trainer");
+    resumed.resume(&path).expect("resumes");
+    assert_eq!(resumed.steps(), 3);
+    assert_eq!(whole.step(60).expect("a step"), resumed.step(60).expect("a step"));
+    let [a, b] = [&whole, &resumed].map(|trainer| dir.path().join(format!("{:p}.safetensors", trainer)));
+    whole.export(&a).expect("exports");
+    resumed.export(&b).expect("exports");
+    assert!(fs::read(a).expect("read") == fs::read(b).expect("read"));
+    let other = GanRecipe { network: GanNetwork { latent: 9, widths: vec![16, 12] }, ..recipe() };
+    let mut other = GanTrainer::new(other, pictures(data.path())).expect("a trainer");
+    assert!(other.resume(&path).expect_err("refused").to_string().contains("another recipe"));
+}
+
+#[test]
+fn recipes_that_make_no_sense_are_refused() {
+    let bad = |change: fn(&mut GanRecipe)| {
+        let mut recipe = recipe();
+        change(&mut recipe);
+        recipe.check().is_err()
+    };
+    assert!(recipe().check().is_ok());
+    assert!(bad(|recipe| recipe.name = "../x".to_owned()));
+    assert!(bad(|recipe| recipe.network.widths.clear()));
+    assert!(bad(|recipe| recipe.network.widths[0] = 1 << 40));
+    assert!(bad(|recipe| recipe.network.latent = 0));
+    assert!(bad(|recipe| recipe.training.batch = 1));
+    assert!(bad(|recipe| recipe.training.learning_rate = f64::NAN));
+    assert!(bad(|recipe| recipe.training.average = 1.0));
+    assert!(bad(|recipe| recipe.data = DataRecipe::Images { mirror: false, channels: 2 }));
+    assert!(bad(|recipe| recipe.data = DataRecipe::Glyphs { characters: [9, 3], fonts: Vec::new() }));
+    let bundled = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/image/tianshu/recipe.toml"));
+    crate::train::TrainRecipe::parse(&bundled.expect("a recipe")).expect("parses");
+}

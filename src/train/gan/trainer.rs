@@ -1,0 +1,407 @@
+//! Steps and checkpoints of a GAN.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor, Var, backprop::GradStore};
+
+use super::{Pictures, recipe::GanRecipe};
+use crate::{
+    Error, Result,
+    formats::safetensors,
+    kernels::optim::{Adam, AdamSettings, Ema},
+    nets::dcgan::{DcganConfig, Discriminator, Generator, METADATA},
+    random::Rng,
+};
+
+/// The learning rates at the end, of those at the beginning.
+const LAST_SHARE: f64 = 0.1;
+/// Batches that the norms' statistics are taken of when the model is saved.
+const STATISTICS_BATCHES: u64 = 12;
+/// Random numbers for those, apart from those of steps.
+const STATISTICS_PLACE: u64 = 1 << 40;
+const BETA1: f64 = 0.5;
+const BETA2: f64 = 0.99;
+
+/// Named variables, and what optimises them.
+struct Half {
+    names: Vec<String>,
+    variables: Vec<Var>,
+    adam: Adam,
+}
+
+/// Both networks in training.
+pub struct GanTrainer {
+    recipe: GanRecipe,
+    config: DcganConfig,
+    pictures: Pictures,
+    generator: Half,
+    critic: Half,
+    averages: Ema,
+    /// For each of the critic's weights: the left singular vector of its largest singular value, or nothing.
+    directions: Vec<Option<Tensor>>,
+    step: u64,
+}
+
+/// What a step cost both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Losses {
+    pub generator: f64,
+    pub critic: f64,
+}
+
+impl Half {
+    fn new(weights: Vec<(String, Vec<usize>, Option<f64>)>, rate: f64, rng: &mut Rng) -> TensorResult<Self> {
+        let (mut names, mut variables) = (Vec::new(), Vec::new());
+        for (name, shape, deviation) in weights {
+            let number = |rng: &mut Rng| deviation.map_or(1.0, |deviation| (rng.normal() * deviation) as f32);
+            let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| number(rng)).collect();
+            variables.push(Var::from_tensor(&Tensor::from_vec(numbers, shape, &Device::Cpu)?)?);
+            names.push(name);
+        }
+        let settings = AdamSettings {
+            learning_rate: rate,
+            beta1: BETA1,
+            beta2: BETA2,
+            weight_decay: 0.0,
+            ..AdamSettings::default()
+        };
+        let adam = Adam::new(variables.clone(), settings)?;
+        Ok(Self { names, variables, adam })
+    }
+
+    fn named(&self, tensors: impl IntoIterator<Item = Tensor>) -> HashMap<String, Tensor> {
+        self.names.iter().cloned().zip(tensors).collect()
+    }
+
+    fn save(&self, prefix: &str, into: &mut BTreeMap<String, Tensor>) -> TensorResult<()> {
+        let (_, moments) = self.adam.state()?;
+        for ((name, variable), (first, second)) in self.names.iter().zip(&self.variables).zip(moments) {
+            into.insert(format!("{prefix}.{name}"), variable.as_tensor().clone());
+            into.insert(format!("{prefix}.m1.{name}"), first);
+            into.insert(format!("{prefix}.m2.{name}"), second);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, step: u64, values: &[Tensor], moments: &[(Tensor, Tensor)]) -> TensorResult<()> {
+        self.adam.restore(step, moments)?;
+        self.variables.iter().zip(values).try_for_each(|(variable, value)| variable.set(value))
+    }
+}
+
+impl GanTrainer {
+    /// Networks that have learnt nothing yet.
+    ///
+    /// # Errors
+    /// When the recipe makes no sense, or memory cannot be had.
+    pub fn new(recipe: GanRecipe, pictures: Pictures) -> Result<Self> {
+        recipe.check()?;
+        let config = recipe.config(pictures.channels, pictures.classes.clone());
+        let mut rng = Rng::at(recipe.seed, u64::MAX);
+        let mut build = || -> TensorResult<_> {
+            let plan = &recipe.training;
+            let generator = Half::new(config.generator_weights(), plan.learning_rate, &mut rng)?;
+            let critic = Half::new(config.discriminator_weights(), plan.critic_learning_rate, &mut rng)?;
+            let direction = |variable: &Var| {
+                let dims = variable.dims();
+                (dims.len() > 1)
+                    .then(|| {
+                        let numbers: Vec<f32> = (0..dims[0]).map(|_| rng.normal() as f32).collect();
+                        Tensor::from_vec(numbers, (dims[0], 1), &Device::Cpu).and_then(|u| unit(&u))
+                    })
+                    .transpose()
+            };
+            let directions = critic.variables.iter().map(direction).collect::<TensorResult<Vec<_>>>()?;
+            let averages = Ema::new(generator.variables.clone())?;
+            Ok((generator, critic, directions, averages))
+        };
+        let (generator, critic, directions, averages) = build().map_err(|why| failed(&why))?;
+        Ok(Self { recipe, config, pictures, generator, critic, averages, directions, step: 0 })
+    }
+
+    /// The sizes of the networks.
+    pub fn config(&self) -> &DcganConfig {
+        &self.config
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The share of the learning rates at the next step, when `steps` are taken in all.
+    fn rate(&self, steps: u64) -> f64 {
+        let from = self.recipe.training.fall_from;
+        let falling = steps.saturating_sub(from).max(1) as f64;
+        let fallen = (self.step.saturating_sub(from) as f64 / falling).min(1.0);
+        1.0 - fallen * (1.0 - LAST_SHARE)
+    }
+
+    /// Takes one of `steps` steps of both networks.
+    ///
+    /// # Errors
+    /// When a loss is no longer a number.
+    pub fn step(&mut self, steps: u64) -> Result<Losses> {
+        let rate = self.rate(steps);
+        self.generator.adam.settings.learning_rate = rate * self.recipe.training.learning_rate;
+        self.critic.adam.settings.learning_rate = rate * self.recipe.training.critic_learning_rate;
+        let losses = self.learn().map_err(|why| failed(&why))?;
+        if losses.generator.is_finite() && losses.critic.is_finite() {
+            return Ok(losses);
+        }
+        Err(Error::new(
+            format!("Training diverged at step {}; lower the learning rates and resume.", self.step),
+            format!("训练在第 {} 步发散；请降低学习率后继续。", self.step),
+        ))
+    }
+
+    /// The hinge loss (Lim and Ye, 2017) with spectral normalisation of the critic (Miyato et al., 2018).
+    fn learn(&mut self) -> TensorResult<Losses> {
+        let batch = self.recipe.training.batch;
+        // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
+        let mut rng = Rng::at(self.recipe.seed, self.step);
+        let (real, labels) = self.real(batch, &mut rng)?;
+        let (z, wanted) = self.latents(batch, &mut rng)?;
+        let (made, _) = self.generator_net()?.run(&z)?;
+
+        self.turn()?;
+        let both = Tensor::cat(&[&real, &made.detach()], 0)?;
+        let classes = labels.zip(wanted.as_ref()).map(|(a, b)| Tensor::cat(&[&a, b], 0)).transpose()?;
+        let scores = self.critic_net(false)?.forward(&both, classes.as_ref())?;
+        let real_loss = (1.0 - scores.narrow(0, 0, batch)?)?.relu()?.mean_all()?;
+        let made_loss = (1.0 + scores.narrow(0, batch, batch)?)?.relu()?.mean_all()?;
+        let critic_loss = (real_loss + made_loss)?;
+        let critic = f64::from(critic_loss.to_scalar::<f32>()?);
+        if critic.is_finite() {
+            self.critic.adam.step(&critic_loss.backward()?)?;
+        }
+
+        let fooled = self.critic_net(true)?.forward(&made, wanted.as_ref())?.mean_all()?.neg()?;
+        let generator = f64::from(fooled.to_scalar::<f32>()?);
+        if critic.is_finite() && generator.is_finite() {
+            let gradients: GradStore = fooled.backward()?;
+            self.generator.adam.step(&gradients)?;
+            let early = (self.step as f64 + 1.0) / (self.step as f64 + 10.0);
+            self.averages.update(self.recipe.training.average.min(early))?;
+            self.step += 1;
+        }
+        Ok(Losses { generator, critic })
+    }
+
+    /// Real pictures, and their classes one-hot.
+    fn real(&self, batch: usize, rng: &mut Rng) -> TensorResult<(Tensor, Option<Tensor>)> {
+        let (size, side) = (self.pictures.size(), self.pictures.side);
+        let mut numbers = Vec::with_capacity(batch * size);
+        let mut labels = Vec::with_capacity(batch);
+        for _ in 0..batch {
+            let index = rng.below(self.pictures.labels.len());
+            let mirrored = self.pictures.mirror && rng.uniform() < 0.5;
+            labels.push(self.pictures.labels[index]);
+            let bytes = &self.pictures.bytes[index * size..(index + 1) * size];
+            let number = |byte: &u8| f32::from(*byte) / 127.5 - 1.0;
+            if mirrored {
+                bytes.chunks_exact(side).for_each(|row| numbers.extend(row.iter().rev().map(number)));
+            } else {
+                numbers.extend(bytes.iter().map(number));
+            }
+        }
+        let pictures = Tensor::from_vec(numbers, (batch, self.pictures.channels, side, side), &Device::Cpu)?;
+        Ok((pictures, self.one_hot(&labels)?))
+    }
+
+    /// Inputs of the generator (N, inputs), and their classes one-hot.
+    fn latents(&self, batch: usize, rng: &mut Rng) -> TensorResult<(Tensor, Option<Tensor>)> {
+        let count = self.config.classes.len();
+        let labels: Vec<u16> = (0..batch).map(|_| if count > 0 { rng.below(count) as u16 } else { 0 }).collect();
+        let numbers: Vec<f32> = (0..batch * self.config.latent).map(|_| rng.normal() as f32).collect();
+        let z = Tensor::from_vec(numbers, (batch, self.config.latent), &Device::Cpu)?;
+        let classes = self.one_hot(&labels)?;
+        let inputs = match &classes {
+            Some(classes) => Tensor::cat(&[&z, classes], 1)?,
+            None => z,
+        };
+        Ok((inputs, classes))
+    }
+
+    fn one_hot(&self, labels: &[u16]) -> TensorResult<Option<Tensor>> {
+        let count = self.config.classes.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let numbers: Vec<f32> = labels
+            .iter()
+            .flat_map(|label| (0..count).map(move |class| f32::from(u8::from(class == usize::from(*label)))))
+            .collect();
+        Tensor::from_vec(numbers, (labels.len(), count), &Device::Cpu).map(Some)
+    }
+
+    fn generator_net(&self) -> TensorResult<Generator> {
+        let tensors = self.generator.named(self.generator.variables.iter().map(|v| v.as_tensor().clone()));
+        Generator::in_training(&self.config, &tensors).map_err(wrapped)
+    }
+
+    /// The critic with every matrix divided by its largest singular value; `frozen` when only what runs before it learns.
+    fn critic_net(&self, frozen: bool) -> TensorResult<Discriminator> {
+        let mut tensors = Vec::new();
+        for (variable, direction) in self.critic.variables.iter().zip(&self.directions) {
+            let weight = if frozen { variable.as_detached_tensor() } else { variable.as_tensor().clone() };
+            let Some(u) = direction else {
+                tensors.push(weight);
+                continue;
+            };
+            let matrix = weight.flatten_from(1)?;
+            let v = unit(&matrix.detach().t()?.matmul(u)?)?;
+            let largest = u.t()?.matmul(&matrix.matmul(&v)?)?;
+            tensors.push(matrix.broadcast_div(&largest)?.reshape(variable.dims())?);
+        }
+        Discriminator::new(&self.config, &self.critic.named(tensors)).map_err(wrapped)
+    }
+
+    /// A round of the power iteration that finds singular vectors.
+    fn turn(&mut self) -> TensorResult<()> {
+        for (variable, direction) in self.critic.variables.iter().zip(&mut self.directions) {
+            if let Some(u) = direction {
+                let matrix = variable.as_detached_tensor().flatten_from(1)?;
+                let v = unit(&matrix.t()?.matmul(u)?)?;
+                *u = unit(&matrix.matmul(&v)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tensors of the averaged generator, with the norms' statistics.
+    ///
+    /// # Errors
+    /// When memory cannot be had.
+    pub fn model(&self) -> Result<HashMap<String, Tensor>> {
+        let build = || -> TensorResult<HashMap<String, Tensor>> {
+            let mut tensors = self.generator.named(self.averages.averages()?);
+            let generator = Generator::in_training(&self.config, &tensors).map_err(wrapped)?;
+            let mut sums: Vec<[Vec<f64>; 2]> = Vec::new();
+            for place in 0..STATISTICS_BATCHES {
+                let mut rng = Rng::at(self.recipe.seed, STATISTICS_PLACE + place);
+                let (z, _) = self.latents(self.recipe.training.batch, &mut rng)?;
+                for (layer, statistics) in generator.run(&z)?.1.into_iter().enumerate() {
+                    if sums.len() <= layer {
+                        let zeros = vec![0.0; statistics.mean.len()];
+                        sums.push([zeros.clone(), zeros]);
+                    }
+                    for (sums, values) in sums[layer].iter_mut().zip([statistics.mean, statistics.variance]) {
+                        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+                    }
+                }
+            }
+            for (layer, sums) in sums.into_iter().enumerate() {
+                for (part, sums) in ["mean", "var"].into_iter().zip(sums) {
+                    let mean: Vec<f32> = sums.iter().map(|sum| (sum / STATISTICS_BATCHES as f64) as f32).collect();
+                    let name = format!("main.{}.running_{part}", 3 * layer + 1);
+                    tensors.insert(name, Tensor::new(mean, &Device::Cpu)?);
+                }
+            }
+            Ok(tensors)
+        };
+        build().map_err(|why| failed(&why))
+    }
+
+    /// Saves the averaged generator as a model, its convolutions in bfloat16.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn export(&self, path: &Path) -> Result<()> {
+        let short = |(name, tensor): (String, Tensor)| {
+            let tensor = if tensor.dims().len() == 4 { tensor.to_dtype(DType::BF16)? } else { tensor };
+            Ok((name, tensor))
+        };
+        let tensors: TensorResult<BTreeMap<_, _>> = self.model()?.into_iter().map(short).collect();
+        let metadata = BTreeMap::from([(METADATA.to_owned(), self.config.metadata())]);
+        safetensors::save_all(path, &tensors.map_err(|why| failed(&why))?, &metadata)
+    }
+
+    /// Saves all that the next step depends on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let state = || -> TensorResult<BTreeMap<String, Tensor>> {
+            let mut state = BTreeMap::new();
+            self.generator.save("g", &mut state)?;
+            self.critic.save("d", &mut state)?;
+            for (name, average) in self.generator.names.iter().zip(self.averages.averages()?) {
+                state.insert(format!("ema.{name}"), average);
+            }
+            for (name, direction) in self.critic.names.iter().zip(&self.directions) {
+                if let Some(direction) = direction {
+                    state.insert(format!("u.{name}"), direction.clone());
+                }
+            }
+            state.insert("step".to_owned(), Tensor::new(&[self.step as i64], &Device::Cpu)?);
+            Ok(state)
+        };
+        safetensors::save(path, &state().map_err(|why| failed(&why))?)
+    }
+
+    /// Goes on from what was saved.
+    ///
+    /// # Errors
+    /// When the file cannot be read or belongs to another network; nothing has changed then.
+    pub fn resume(&mut self, path: &Path) -> Result<()> {
+        let state = safetensors::load(path)?;
+        let foreign = || {
+            let name = path.display();
+            Error::new(
+                format!("“{name}” belongs to another recipe; resume with its own, or train into another folder."),
+                format!("“{name}”属于另一个训练配方；请用原配方继续，或换一个文件夹训练。"),
+            )
+        };
+        let get = |name: String, like: &Tensor| -> Result<Tensor> {
+            let tensor = state.get(&name).filter(|t| t.shape() == like.shape() && t.dtype() == DType::F32);
+            tensor.cloned().ok_or_else(foreign)
+        };
+        let all = |half: &Half, prefix: &str| -> Result<Vec<Tensor>> {
+            half.names.iter().zip(&half.variables).map(|(name, v)| get(format!("{prefix}{name}"), v)).collect()
+        };
+        let step = state.get("step").and_then(|step| step.to_vec1::<i64>().ok()).and_then(|step| step.first().copied());
+        let step = step.and_then(|step| u64::try_from(step).ok()).ok_or_else(foreign)?;
+        let moments = |half: &Half, prefix: &str| -> Result<Vec<(Tensor, Tensor)>> {
+            Ok(all(half, &format!("{prefix}.m1."))?.into_iter().zip(all(half, &format!("{prefix}.m2."))?).collect())
+        };
+        let generator = (all(&self.generator, "g.")?, moments(&self.generator, "g")?);
+        let critic = (all(&self.critic, "d.")?, moments(&self.critic, "d")?);
+        let averages = all(&self.generator, "ema.")?;
+        let direction = |(name, direction): (&String, &Option<Tensor>)| {
+            direction.as_ref().map(|direction| get(format!("u.{name}"), direction)).transpose()
+        };
+        let directions = self.critic.names.iter().zip(&self.directions).map(direction).collect::<Result<Vec<_>>>()?;
+        let mut put = || -> TensorResult<()> {
+            self.generator.restore(step, &generator.0, &generator.1)?;
+            self.critic.restore(step, &critic.0, &critic.1)?;
+            self.averages.restore(&averages)
+        };
+        put().map_err(|why| failed(&why))?;
+        (self.directions, self.step) = (directions, step);
+        Ok(())
+    }
+}
+
+/// A vector over its length.
+fn unit(vector: &Tensor) -> TensorResult<Tensor> {
+    vector.broadcast_div(&(vector.sqr()?.sum_all()?.sqrt()? + 1e-12)?)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn wrapped(why: Error) -> candle_core::Error {
+    candle_core::Error::Msg(why.to_string())
+}
+
+/// What the tensor library said, as a sentence.
+fn failed(why: &candle_core::Error) -> Error {
+    let why = why.to_string();
+    let why = why.lines().next().unwrap_or_default();
+    Error::new(
+        format!("Training stopped: {why}; resume from the last checkpoint."),
+        format!("训练中止：{why}；请从上一个检查点继续。"),
+    )
+}
