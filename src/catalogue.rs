@@ -11,7 +11,11 @@ use std::{
 use crate::{
     Error, Result,
     formats::{card::Card, gguf::GgufFile, tokenizer::Tokenizer, weights},
-    generate::{DEFAULT_CONTEXT, audio::AudioModel},
+    generate::{
+        DEFAULT_CONTEXT,
+        audio::AudioModel,
+        image::{ImageModel, ImageModelInfo},
+    },
     nets::decoder::{Config, Decoder},
 };
 
@@ -51,6 +55,9 @@ pub const DEFAULT_TEXT_MODEL: &str = "smollm2-135m-instruct";
 
 /// The model that plays when nobody has chosen one.
 pub const DEFAULT_AUDIO_MODEL: &str = "notes";
+
+/// The bundled model that draws when no other is chosen.
+pub const DEFAULT_IMAGE_MODEL: &str = "tianshu";
 
 /// The bundled models by name, then those of `opened` that are not among them, in that order.
 pub fn list(opened: &[PathBuf]) -> Vec<Model> {
@@ -141,7 +148,11 @@ pub fn describe(path: &Path) -> Model {
     if weights::kind(path).is_ok_and(|kind| kind == Some(weights::Kind::Safetensors)) {
         match AudioModel::open(&model.name, path) {
             Ok(audio) => tell_audio(&audio, &mut model),
-            Err(why) => model.unusable = Some(why),
+            // Of weights that are no sound's, the reason that counts is why they draw nothing either.
+            Err(_) => match ImageModel::open(&model.name, path, 1) {
+                Ok(image) => tell_image(image.info(), &mut model),
+                Err(why) => model.unusable = Some(why),
+            },
         }
         return model;
     }
@@ -172,6 +183,17 @@ fn tell_audio(audio: &AudioModel, model: &mut Model) {
     model.parameters = audio.info().parameters;
     // The weights, those that generate, and what a few voices remember.
     model.memory_bytes = 3 * model.size_bytes;
+}
+
+/// Tells what a model that draws is.
+fn tell_image(image: &ImageModelInfo, model: &mut Model) {
+    model.kind = "image";
+    model.family.clone_from(&image.family);
+    let short = 4 * image.parameters > model.size_bytes + model.size_bytes / 2;
+    model.quantisation = if short { "BF16" } else { "F32" }.to_owned();
+    model.parameters = image.parameters;
+    // The weights as they are computed with, and layers of some pictures at once.
+    model.memory_bytes = 8 * image.parameters + (64 << 20);
 }
 
 /// The memory a model takes with the default context, if it can be run at all.
@@ -244,7 +266,7 @@ fn read_card(path: &Path) -> Option<Model> {
             // Only a plain name: the file lies beside its card.
             let file = folder.join(Path::new(&card.file).file_name()?);
             let mut model = match card.kind.as_str() {
-                "text" | "audio" => describe(&file),
+                "text" | "audio" | "image" => describe(&file),
                 _ => return None,
             };
             model.name = card.name;

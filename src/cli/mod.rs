@@ -13,6 +13,7 @@ mod bench_conv;
 mod bench_dcgan;
 mod bench_wavenet;
 mod forward;
+mod image;
 mod models;
 mod output;
 mod render;
@@ -49,6 +50,7 @@ enum Command {
     Text(text::Args),
     Audio(audio::Args),
     Amp(amp::Args),
+    Image(image::Args),
     Train(train::Args),
     Render(render::Args),
     Bench(bench::Args),
@@ -62,6 +64,7 @@ impl Command {
             Self::Text(args) => text::run(&args, out),
             Self::Audio(args) => audio::run(&args, out),
             Self::Amp(args) => amp::run(&args, out),
+            Self::Image(args) => image::run(&args, out),
             Self::Train(args) => train::run(&args, out),
             Self::Render(args) => render::run(&args, out),
             Self::Bench(args) => bench::run(&args, out),

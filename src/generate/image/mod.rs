@@ -4,6 +4,8 @@ mod directions;
 mod latent;
 mod model;
 mod request;
+#[cfg(test)]
+mod tests;
 mod upscale;
 
 pub use model::{ImageModel, ImageModelInfo};

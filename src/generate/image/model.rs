@@ -1,6 +1,7 @@
 //! An image model from its file, and the pictures it draws.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{
         OnceLock,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::{
     directions::principal,
@@ -18,13 +19,19 @@ use super::{
 };
 use crate::{
     Error, Result,
-    formats::{card::Card, hash::sha256_of_file, weights},
+    formats::{card::Card, hash::sha256_of_file, safetensors, weights},
     kernels::with_threads,
-    nets::sketch::{Settings, Sketch, State},
+    nets::{
+        dcgan::{self, DcganConfig, METADATA},
+        sketch::{self, Settings, Sketch, State},
+    },
+    random::Rng,
 };
 
 /// The most pictures drawn in one pass.
 const MOST_AT_ONCE: usize = 32;
+/// The place of the random number that chooses a class, apart from those of the latent vector.
+const CLASS_PLACE: u64 = u64::MAX;
 /// A pass shorter than this is followed by a longer one: pictures come steadily, and cancelling is quick.
 const PASS: Duration = Duration::from_millis(80);
 
@@ -51,12 +58,20 @@ pub struct ImageModelInfo {
     pub any_size: bool,
     /// How many principal directions it has.
     pub directions: usize,
+    /// How many weights it has.
+    pub parameters: u64,
+}
+
+/// A network that draws.
+enum Network {
+    Mlp(sketch::Generator),
+    Dcgan(dcgan::Generator),
 }
 
 /// An image model, ready to draw.
 pub struct ImageModel {
     info: ImageModelInfo,
-    network: Sketch,
+    network: Network,
     channels: usize,
     directions: Vec<Vec<f32>>,
     threads: usize,
@@ -69,30 +84,52 @@ impl ImageModel {
     /// # Errors
     /// When the file cannot be read, or its weights are of no network that draws pictures.
     pub fn open(name: &str, path: &Path, threads: usize) -> Result<Self> {
-        let tensors = weights::load(path)?;
+        let mut metadata = None;
+        let tensors = if weights::kind(path)? == Some(weights::Kind::Safetensors) {
+            let (tensors, mut told) = safetensors::load_all(path)?;
+            metadata = told.remove(METADATA);
+            tensors.into_iter().collect()
+        } else {
+            weights::load(path)?
+        };
         weights::check_finite(&tensors)?;
-        let first = tensors.get("fc.0.weight").cloned();
-        let network = Sketch::from_state(&State::new(tensors.into_iter().collect())?, &mut Settings::default())?;
-        let (Sketch::Generator(generator), Some(first)) = (&network, first) else { return Err(draws_nothing()) };
-        let (latent, outputs) = (generator.input_dim(), generator.output_dim());
-        let (side, channels) = square(outputs)?;
-        let turned = first.t().and_then(|t| t.flatten_all()).and_then(|t| t.to_dtype(candle_core::DType::F32));
-        let turned = turned.and_then(|t| t.to_vec1()).map_err(|why| failed(&why))?;
-        let directions = principal(&turned, latent);
+        let parameters = tensors.values().map(|tensor| tensor.elem_count() as u64).sum();
         let card = Card::beside(path);
         let title = card.as_ref().map(|card| card.title.clone()).filter(|title| !title.is_empty());
-        let info = ImageModelInfo {
+        let mut info = ImageModelInfo {
             name: name.to_owned(),
             title: title.unwrap_or_else(|| name.to_owned()),
             path: path.to_owned(),
             family: "mlp".to_owned(),
-            latent,
+            latent: 0,
             classes: Vec::new(),
-            width: side,
-            height: side,
+            width: 0,
+            height: 0,
             any_size: false,
-            directions: directions.len(),
+            directions: 0,
+            parameters,
         };
+        let floats = tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)));
+        let tensors = floats.collect::<candle_core::Result<_>>().map_err(|why| failed(&why))?;
+        let (network, channels, directions) = if DcganConfig::fits(&tensors) {
+            let config = DcganConfig::of_tensors(&tensors, metadata.as_deref())?;
+            let network = dcgan::Generator::new(&config, &tensors)?;
+            let side = config.side() as u32;
+            (info.family, info.latent, info.width, info.height) = ("dcgan".to_owned(), config.latent, side, side);
+            info.classes = config.classes.iter().map(|class| (class.en.clone(), class.zh.clone())).collect();
+            // The first layer's weights, a row for each latent number; those of classes come after.
+            let rows = dcgan_rows(&tensors, config.latent).map_err(|why| failed(&why))?;
+            (Network::Dcgan(network), config.channels, rows)
+        } else {
+            let turned = mlp_rows(&tensors).map_err(|why| failed(&why))?;
+            let network = Sketch::from_state(&State::new(tensors)?, &mut Settings::default())?;
+            let Sketch::Generator(generator) = network else { return Err(draws_nothing()) };
+            let (side, channels) = square(generator.output_dim())?;
+            (info.latent, info.width, info.height) = (generator.input_dim(), side, side);
+            (Network::Mlp(generator), channels, turned)
+        };
+        let directions = principal(&directions, info.latent);
+        info.directions = directions.len();
         Ok(Self { info, network, channels, directions, threads, sha256: OnceLock::new() })
     }
 
@@ -174,16 +211,44 @@ impl ImageModel {
 
     /// The pictures of a few requests of one size.
     fn pass(&self, requests: &[ImageRequest]) -> Result<Vec<Picture>> {
-        let len = self.info.latent;
-        let z: Vec<f32> = requests.iter().flat_map(|request| latent(request, len, &self.directions)).collect();
-        // (N, latent)
-        let z = Tensor::from_vec(z, (requests.len(), len), &Device::Cpu).map_err(|why| failed(&why))?;
-        let values = self.network.forward(&z)?.flatten_all().and_then(|t| t.to_vec1::<f32>());
-        let values = values.map_err(|why| failed(&why))?;
+        let (len, classes) = (self.info.latent, self.info.classes.len());
+        let mut z = Vec::with_capacity(requests.len() * (len + classes));
+        for request in requests {
+            z.extend(latent(request, len, &self.directions));
+            let class = self.class_of(request);
+            z.extend((0..classes).map(|index| f32::from(u8::from(Some(index) == class))));
+        }
+        // (N, latent and classes)
+        let z = Tensor::from_vec(z, (requests.len(), len + classes), &Device::Cpu).map_err(|why| failed(&why))?;
+        let drawn = match &self.network {
+            Network::Mlp(generator) => generator.forward(&z),
+            Network::Dcgan(generator) => generator.forward(&z),
+        };
+        let values = drawn.and_then(|t| t.flatten_all()?.to_vec1::<f32>()).map_err(|why| failed(&why))?;
         let (width, height) = (self.info.width, self.info.height);
         let one = self.channels * (width * height) as usize;
         Ok(values.chunks_exact(one).map(|planes| picture(planes, self.channels, width, height)).collect())
     }
+}
+
+impl ImageModel {
+    /// The class that a request is drawn in: its own, or one that its first seed chooses; `None` of a model without.
+    pub fn class_of(&self, request: &ImageRequest) -> Option<usize> {
+        let count = self.info.classes.len();
+        let chosen = || Rng::at(request.seeds.first().map_or(0, |part| part.seed), CLASS_PLACE).below(count);
+        (count > 0).then(|| request.class.map_or_else(chosen, |class| class as usize))
+    }
+}
+
+/// The weights by which each latent number enters the first layer, a row for each.
+fn dcgan_rows(tensors: &HashMap<String, Tensor>, latent: usize) -> candle_core::Result<Vec<f32>> {
+    let Some(first) = tensors.get("main.0.weight") else { return Ok(Vec::new()) };
+    first.narrow(0, 0, latent)?.flatten_all()?.to_vec1()
+}
+
+fn mlp_rows(tensors: &HashMap<String, Tensor>) -> candle_core::Result<Vec<f32>> {
+    let Some(first) = tensors.get("fc.0.weight") else { return Ok(Vec::new()) };
+    first.t()?.flatten_all()?.to_vec1()
 }
 
 /// A picture from planes of numbers in −1..1, a plane for each of one or three channels.
