@@ -126,6 +126,11 @@ pub fn usable(name_or_path: &str) -> Result<Model> {
     }
 }
 
+/// Whether the file at `path` is a model that came with the studio.
+pub fn is_bundled(path: &Path) -> bool {
+    bundled().iter().any(|model| same_file(&model.path, path))
+}
+
 /// What the model in a file is, and whether it can be run.
 pub fn describe(path: &Path) -> Model {
     let size_bytes = fs::metadata(path).map_or(0, |meta| meta.len());

@@ -6,7 +6,7 @@ use egui::{Context, ViewportCommand};
 
 use super::{App, Purpose, is_for_window, told};
 use crate::{
-    engine::{FileFilter, Guard, Job, SoundInput, UiCommand},
+    engine::{FileFilter, Guard, Job, PaintInput, SoundInput, UiCommand},
     ui::{
         Command, Key,
         preferences::Preferences,
@@ -27,7 +27,12 @@ impl App {
         // Escape closes the words over the text first, if it reaches them.
         let words = &self.state.write;
         let popup = menu || (in_editor && words.notebook.editor.shows_alternatives()) || words.chat.words.is_open();
-        let idle = self.shown_jobs.is_empty() && !(self.state.page == Page::Sound && self.state.sound.is_busy());
+        let busy = match self.state.page {
+            Page::Paint => self.state.paint.is_busy(),
+            Page::Sound => self.state.sound.is_busy(),
+            _ => false,
+        };
+        let idle = self.shown_jobs.is_empty() && !busy;
         let escaped = ctx.input(|input| input.key_pressed(egui::Key::Escape));
         if idle && escaped && !modal && !popup {
             self.escape();
@@ -78,6 +83,10 @@ impl App {
             Action::Cancel => self.stop(),
             Action::NewSeed => self.new_seed(),
             Action::Sound(input) => self.tell_sound(input),
+            Action::Paint(input) => self.tell_painter(input),
+            Action::Draw(requests) => self.draw_pictures(requests),
+            Action::StarPicture(path, starred) => self.star_picture(path, starred),
+            Action::BinPicture(path) => self.bin_picture(path),
         }
     }
 
@@ -88,11 +97,13 @@ impl App {
         }
         let state = &mut self.state;
         match command {
+            Command::Generate if state.page == Page::Paint => self.draw_next(),
             Command::Generate if state.page == Page::Sound => self.make_sound(),
             Command::Generate => {
                 state.write.notebook.editor.close_alternatives();
                 self.generate();
             }
+            Command::Stop if state.page == Page::Paint && state.paint.is_busy() => self.tell_painter(PaintInput::Stop),
             Command::Stop if state.page == Page::Sound && state.sound.is_busy() => self.tell_sound(SoundInput::Stop),
             Command::Stop => self.stop(),
             Command::Regenerate => self.regenerate(),
@@ -116,6 +127,7 @@ impl App {
             Command::OpenModel => {
                 self.ask_for_file(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
             }
+            Command::SaveFile if state.page == Page::Paint => self.save_picture(),
             Command::SaveFile if state.page == Page::Sound => self.save_sound(),
             Command::SaveFile => self.save(false),
             Command::SaveFileAs => self.save(true),
@@ -131,6 +143,7 @@ impl App {
             Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
             Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
             Command::GoWrite => state.page = Page::Write,
+            Command::GoPaint => state.page = Page::Paint,
             Command::GoSound => state.page = Page::Sound,
             Command::GoModels => state.page = Page::Models,
             Command::GoSettings => state.page = Page::Settings,
@@ -179,7 +192,11 @@ impl App {
         let asks = |purpose: &Purpose| {
             matches!(
                 purpose,
-                Purpose::PickText | Purpose::PickModel | Purpose::PickSave { .. } | Purpose::PickSound { .. }
+                Purpose::PickText
+                    | Purpose::PickModel
+                    | Purpose::PickSave { .. }
+                    | Purpose::PickSound { .. }
+                    | Purpose::PickPicture { .. }
             )
         };
         if !self.jobs.values().any(asks) {

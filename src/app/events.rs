@@ -38,7 +38,8 @@ impl App {
 
     fn take_event(&mut self, ctx: &Context, event: Event) {
         match event {
-            Event::Started { .. } | Event::FilesRemoved { .. } | Event::FilesWritten { .. } => {}
+            Event::Started { .. } | Event::FilesRemoved { .. } => {}
+            Event::FilesWritten { job } => self.picture_saved(job),
             Event::TextModelOpened { job, info } => self.model_opened(job, *info),
             Event::TextModelHashed { path, sha256 } => self.model_hashed(&path, &sha256),
             Event::TextContext { job, report } => {
@@ -268,6 +269,7 @@ impl App {
             }
             Purpose::PickSave { document } => self.save_picked(&document, path),
             Purpose::PickSound { sound } => self.sound_picked(path, sound),
+            Purpose::PickPicture { png } => self.picture_picked(path, png),
             _ => {}
         }
     }

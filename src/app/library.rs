@@ -8,7 +8,7 @@ use super::{App, Purpose, SAVE_AFTER_MS, told};
 use crate::{
     Error, Lang,
     document::{Chat, Document, LibraryItem, Selection},
-    engine::UiCommand,
+    engine::{PaintInput, UiCommand},
     ui::{
         Key, text,
         toasts::{Kind, Offer},
@@ -257,6 +257,7 @@ impl App {
         let id = match offer {
             Offer::Restore(id) => id,
             Offer::SaveAs(id) => return self.ask_where_to_save(id),
+            Offer::Unbin(path) => return self.tell_painter(PaintInput::Restore { path: path.clone() }),
         };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {
             let item = self.keeping.deleted.remove(at);

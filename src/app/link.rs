@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    engine::{Engine, Event, Job, Progress, SoundPort, UiCommand},
+    engine::{Engine, Event, Job, PaintPort, Progress, SoundPort, UiCommand},
 };
 
 /// The engine, as the window sees it.
@@ -26,6 +26,11 @@ pub trait EngineLink {
     fn sound(&self) -> Option<SoundPort> {
         None
     }
+
+    /// The painter; `None` where nothing can be drawn.
+    fn paint(&self) -> Option<PaintPort> {
+        None
+    }
 }
 
 impl EngineLink for Engine {
@@ -47,5 +52,8 @@ impl EngineLink for Engine {
 
     fn sound(&self) -> Option<SoundPort> {
         Self::sound(self).cloned()
+    }
+    fn paint(&self) -> Option<PaintPort> {
+        Self::paint(self).cloned()
     }
 }

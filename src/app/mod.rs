@@ -14,6 +14,7 @@ mod library;
 mod link;
 mod open;
 mod own_tasks;
+mod paint;
 mod settings;
 mod sound;
 mod tasks;
@@ -70,6 +71,8 @@ enum Purpose {
     KeepTake,
     PickSound { sound: Box<SavedSound> },
     SaveSound,
+    PickPicture { png: Vec<u8> },
+    SavePicture { path: PathBuf },
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -131,6 +134,8 @@ pub struct App {
     hashes: HashMap<PathBuf, String>,
     /// The sound worker has been told of a model.
     sound_opened: bool,
+    /// The painter has been told of a model and of the folder.
+    paint_opened: bool,
     tasks: Option<crate::generate::tasks::Tasks>,
     _fonts: Option<fallback_fonts::Search>,
 }
@@ -175,6 +180,7 @@ impl App {
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,
+            paint_opened: false,
             tasks,
             _fonts: setup.system_fonts.then(|| fallback_fonts::Search::begin(ctx.clone())),
         };
@@ -259,6 +265,7 @@ impl App {
     fn advance(&mut self, ctx: &Context) {
         self.state.now_ms = (self.clock)();
         self.drain_events(ctx);
+        self.follow_painter();
         self.follow_sound();
         self.take_dropped(ctx);
         self.update_work();
@@ -283,6 +290,7 @@ impl App {
         });
         match state.page {
             Page::Write => write::write_ui(ui, state),
+            Page::Paint => framed(ui, |ui| crate::ui::paint::paint_ui(ui, state)),
             Page::Sound => framed(ui, |ui| crate::ui::sound::sound_ui(ui, state)),
             Page::Models => framed(ui, |ui| crate::ui::models::models_ui(ui, state)),
             Page::Settings => framed(ui, |ui| settings_page::settings_ui(ui, state)),

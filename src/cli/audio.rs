@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "V", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=127))]
     velocity: u8,
     /// Randomness; 0 always takes the likeliest sample
-    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 0.6, allow_negative_numbers = true)]
     temperature: f32,
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]

@@ -116,6 +116,7 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
     match filter {
         FileFilter::TextModel => dialog.add_filter("GGUF", &["gguf", "GGUF"]),
         FileFilter::Sound => dialog.add_filter("WAV", &["wav", "WAV"]),
+        FileFilter::Picture => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Text => dialog.add_filter("Markdown, TXT", &["md", "txt", "markdown"]),
     }
 }

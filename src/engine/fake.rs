@@ -31,6 +31,7 @@ pub(super) fn parts(traces: &Arc<Traces>) -> Parts {
         dialogs: Box::new(FakeDialogs),
         sound: Arc::new(crate::audio::MockSound::new(format)),
         audio: Box::new(crate::generate::audio::AudioModel::open),
+        image: Box::new(|name, path| crate::generate::image::ImageModel::open(name, path, 1)),
         list_models: |_| Vec::new(),
     }
 }
@@ -158,7 +159,7 @@ impl Dialogs for FakeDialogs {
     /// Opening a text waits to be cancelled, opening a model panics, saving answers the suggested name.
     fn ask(&mut self, question: Question, cancel: &AtomicBool) -> Result<Option<PathBuf>> {
         match question {
-            Question::Open(FileFilter::Text | FileFilter::Sound) => {
+            Question::Open(FileFilter::Text | FileFilter::Sound | FileFilter::Picture) => {
                 wait_for(cancel);
                 Ok(None)
             }

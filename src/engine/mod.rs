@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `atelier-text` | opens text models and writes with them |
 //! | `atelier-sound` | plays notes live, makes takes, feeds the device |
+//! | `atelier-paint` | draws pictures and keeps them |
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
 //! | `atelier-io` | files and the library; hashes models while nothing else waits |
 //! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
@@ -22,6 +23,7 @@ mod jobs;
 mod library;
 mod local;
 mod outbox;
+mod paint;
 mod progress;
 mod protocol;
 mod sound;
@@ -44,6 +46,7 @@ pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use local::LocalModels;
 pub use outbox::Waker;
+pub use paint::{OpenImage, PaintInput, PaintPort, PaintState, Painted};
 pub use protocol::{
     Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
 };
@@ -54,7 +57,7 @@ use crate::{
     Error, Result,
     audio::{LocalSound, Sound},
     catalogue,
-    generate::audio::AudioModel,
+    generate::{audio::AudioModel, image::ImageModel},
 };
 use count::CountQueue;
 use jobs::{Jobs, Ticket};
@@ -76,6 +79,8 @@ pub struct Parts {
     pub sound: Arc<dyn Sound>,
     /// Opens audio models.
     pub audio: OpenAudio,
+    /// Opens image models.
+    pub image: OpenImage,
     /// Lists the bundled models and these opened ones.
     pub list_models: fn(&[PathBuf]) -> Vec<catalogue::Model>,
 }
@@ -86,6 +91,7 @@ pub struct Engine {
     events: Option<Receiver<Event>>,
     lanes: Option<Lanes>,
     sound: Option<SoundPort>,
+    paint: Option<PaintPort>,
     count: Arc<CountQueue>,
     jobs: Arc<Jobs>,
     progress: Arc<ProgressCell>,
@@ -122,6 +128,7 @@ impl Engine {
             dialogs: Box::new(SystemDialogs),
             sound: Arc::new(LocalSound),
             audio: Box::new(AudioModel::open),
+            image: Box::new(move |name, path| ImageModel::open(name, path, threads)),
             list_models: catalogue::list,
         };
         Self::with_parts(waker, parts)
@@ -138,6 +145,7 @@ impl Engine {
         let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
         let (sound, sound_parts) = sound::connect(parts.sound, parts.audio, waker.clone());
+        let (paint, paint_parts) = paint::connect(parts.image, waker.clone());
         let outbox = Outbox::new(event_sender, waker);
         let jobs = Arc::new(Jobs::default());
         let progress = Arc::new(ProgressCell::default());
@@ -146,6 +154,7 @@ impl Engine {
             events: Some(events),
             lanes: Some(Lanes { text, io, dialogs }),
             sound: Some(sound),
+            paint: Some(paint),
             count: count.clone(),
             jobs: jobs.clone(),
             progress: progress.clone(),
@@ -159,6 +168,7 @@ impl Engine {
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
+        engine.spawn("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
         engine.spawn("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
     }
@@ -222,6 +232,11 @@ impl Engine {
         self.sound.as_ref()
     }
 
+    /// The painter.
+    pub fn paint(&self) -> Option<&PaintPort> {
+        self.paint.as_ref()
+    }
+
     /// How far the running text job is.
     pub fn progress(&self) -> Option<Progress> {
         self.progress.get()
@@ -234,6 +249,7 @@ impl Drop for Engine {
         // go, and only then are the threads waited for.
         self.lanes = None;
         self.sound = None;
+        self.paint = None;
         self.jobs.cancel_all();
         self.count.close();
         self.events = None;

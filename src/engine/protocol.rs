@@ -94,6 +94,8 @@ pub enum FileFilter {
     Text,
     /// `.wav`
     Sound,
+    /// `.png`
+    Picture,
 }
 
 /// What the engine answers. Every job ends with exactly one [`Event::Ended`].

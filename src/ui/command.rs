@@ -54,6 +54,8 @@ pub enum Command {
     OpenModel,
     /// The Write page.
     GoWrite,
+    /// The Paint page.
+    GoPaint,
     /// The Sound page.
     GoSound,
     /// The Models page.
@@ -77,7 +79,7 @@ pub enum Command {
 pub enum Place {
     /// On every page.
     Anywhere,
-    /// On the Write page and the Sound page.
+    /// On the pages where something is made.
     Work,
     /// On the Write page.
     Write,
@@ -109,6 +111,7 @@ impl Command {
             | Self::OpenFile
             | Self::OpenModel
             | Self::GoWrite
+            | Self::GoPaint
             | Self::GoSound
             | Self::GoModels
             | Self::GoSettings
@@ -143,6 +146,7 @@ impl Command {
         Self::ToggleDocuments,
         Self::ToggleInspector,
         Self::GoWrite,
+        Self::GoPaint,
         Self::GoSound,
         Self::GoModels,
         Self::GoSettings,
@@ -177,6 +181,7 @@ impl Command {
             Self::ToggleInspector => (Key::ToggleInspector, Key::ToggleInspectorTip),
             Self::OpenModel => (Key::OpenModel, Key::OpenModelTip),
             Self::GoWrite => (Key::Write, Key::GoWriteTip),
+            Self::GoPaint => (Key::Paint, Key::GoPaintTip),
             Self::GoSound => (Key::Sound, Key::GoSoundTip),
             Self::GoModels => (Key::Models, Key::GoModelsTip),
             Self::GoSettings => (Key::Settings, Key::GoSettingsTip),
@@ -221,6 +226,7 @@ impl Command {
             Self::ToggleDocuments => Icon::PanelLeft,
             Self::ToggleInspector => Icon::PanelRight,
             Self::GoWrite => Icon::Write,
+            Self::GoPaint => Icon::Paint,
             Self::GoSound => Icon::Sound,
             Self::GoModels => Icon::Models,
             Self::GoSettings => Icon::Settings,
@@ -258,8 +264,9 @@ impl Command {
             Self::ToggleInspector => &[(CTRL_SHIFT, KeyName::I)],
             Self::OpenModel => &[(CTRL_SHIFT, KeyName::O)],
             Self::GoWrite => &[(CTRL, KeyName::Num1)],
-            Self::GoSound => &[(CTRL, KeyName::Num2)],
-            Self::GoModels => &[(CTRL, KeyName::Num3)],
+            Self::GoPaint => &[(CTRL, KeyName::Num2)],
+            Self::GoSound => &[(CTRL, KeyName::Num3)],
+            Self::GoModels => &[(CTRL, KeyName::Num4)],
             Self::GoSettings => &[(CTRL, KeyName::Comma)],
             Self::Shortcuts => &[(Modifiers::NONE, KeyName::F1)],
             Self::ZoomIn => &[(CTRL, KeyName::Plus), (CTRL, KeyName::Equals)],

@@ -6,6 +6,7 @@ pub mod editor;
 pub mod fonts;
 pub mod icons;
 pub mod models;
+pub mod paint;
 pub mod preferences;
 pub mod settings;
 pub mod shell;

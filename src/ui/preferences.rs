@@ -35,6 +35,8 @@ pub struct Preferences {
     pub opened_models: Vec<PathBuf>,
     /// How the next text is made.
     pub writing: Writing,
+    /// How the next pictures are made.
+    pub painting: Painting,
     /// How the next sound is made.
     pub sound: SoundPreferences,
     /// The user's own presets.
@@ -83,6 +85,7 @@ impl Default for Preferences {
             model: None,
             opened_models: Vec::new(),
             writing: Writing::default(),
+            painting: Painting::default(),
             sound: SoundPreferences::default(),
             presets: Vec::new(),
             documents_shown: true,
@@ -116,6 +119,7 @@ impl Preferences {
         self.scale = scale.clamp(Self::SCALES[0], Self::SCALES[Self::SCALES.len() - 1]);
         self.threads = self.threads.min(MOST_THREADS);
         self.writing.length = self.writing.length.clamp(1, MAX_LENGTH);
+        self.painting = self.painting.made_sane();
         self.sound = self.sound.made_sane();
         let sane = |value: &f32| value.is_finite();
         let place = &mut self.window;
@@ -189,6 +193,42 @@ impl Default for Writing {
     }
 }
 
+/// Seeds of pictures stay below this, so that they are easy to read and to type.
+pub const MOST_SEED: u64 = 1_000_000;
+/// The most pictures drawn at a time.
+pub const MOST_PICTURES: usize = 96;
+
+/// How the next pictures are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Painting {
+    /// The model used last; `None` is the one that ships with the studio.
+    pub model: Option<PathBuf>,
+    /// The class; `None` lets each seed choose.
+    pub class: Option<u32>,
+    /// Pictures at a time.
+    pub count: usize,
+    /// How far from the average picture.
+    pub truncation: f32,
+    /// The seed of the next picture.
+    pub seed: u64,
+}
+
+impl Default for Painting {
+    fn default() -> Self {
+        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1 }
+    }
+}
+
+impl Painting {
+    fn made_sane(mut self) -> Self {
+        self.count = self.count.clamp(1, MOST_PICTURES);
+        self.truncation = if self.truncation.is_finite() { self.truncation.clamp(0.1, 1.5) } else { 1.0 };
+        self.seed %= MOST_SEED;
+        self
+    }
+}
+
 /// How the next sound is made and played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -209,7 +249,7 @@ pub struct SoundPreferences {
 
 impl Default for SoundPreferences {
     fn default() -> Self {
-        Self { instrument: 0, velocity: 90, temperature: 0.8, volume_db: 0.0, output: None, lowest_typed: 60 }
+        Self { instrument: 0, velocity: 90, temperature: 0.6, volume_db: 0.0, output: None, lowest_typed: 60 }
     }
 }
 
@@ -222,7 +262,7 @@ impl SoundPreferences {
     fn made_sane(mut self) -> Self {
         let or = |value: f32, usual: f32| if value.is_finite() { value } else { usual };
         self.velocity = self.velocity.clamp(1, 127);
-        self.temperature = or(self.temperature, 0.8).clamp(0.0, 1.2);
+        self.temperature = or(self.temperature, 0.6).clamp(0.0, 1.2);
         self.volume_db = or(self.volume_db, 0.0).clamp(-40.0, 6.0);
         self.lowest_typed = self.lowest_typed.clamp(24, 96) / 12 * 12;
         self

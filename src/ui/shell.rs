@@ -11,7 +11,7 @@ use super::{
     text::{self, fill},
     theme, widgets,
 };
-use crate::engine::{JobKind, SoundActivity, SoundInput, Unit};
+use crate::engine::{JobKind, PaintInput, SoundActivity, SoundInput, Unit};
 
 /// The rail at the left: the pages, and the settings at the bottom.
 pub fn rail_ui(ui: &mut Ui, state: &mut State) {
@@ -20,6 +20,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut State) {
     Panel::left("rail").exact_size(theme::RAIL_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         page_button(ui, state, Page::Write, Command::GoWrite);
+        page_button(ui, state, Page::Paint, Command::GoPaint);
         page_button(ui, state, Page::Sound, Command::GoSound);
         page_button(ui, state, Page::Models, Command::GoModels);
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
@@ -65,6 +66,7 @@ pub fn header_ui(ui: &mut Ui, state: &mut State, controls: impl FnOnce(&mut Ui, 
         ui.set_height(theme::CONTROL_HEIGHT);
         let title = match state.page {
             Page::Write => Key::Write,
+            Page::Paint => Key::Paint,
             Page::Sound => Key::Sound,
             Page::Models => Key::Models,
             Page::Settings => Key::Settings,
@@ -107,6 +109,20 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
                 state.command(command);
             }
         }
+        Page::Paint => {
+            let busy = state.paint.is_busy();
+            let command = if busy { Command::Stop } else { Command::Generate };
+            let ready = busy || state.paint.model.is_some();
+            let response = widgets::filled_button(ui, command.label(lang), &command.keys(os), ready);
+            let tip = match (busy, ready) {
+                (true, _) => command.tooltip(lang),
+                (false, true) => state.t(Key::DrawTip),
+                (false, false) => state.t(Key::FirstOpenPaint),
+            };
+            if response.on_hover_text(tip).clicked() {
+                state.command(command);
+            }
+        }
         Page::Sound => {
             let busy = state.sound.is_busy();
             let command = if busy { Command::Stop } else { Command::Generate };
@@ -134,6 +150,7 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
 fn model_ui(ui: &mut Ui, state: &mut State) {
     match state.page {
         Page::Write => {}
+        Page::Paint => return paint_model_ui(ui, state),
         Page::Sound => return sound_model_ui(ui, state),
         Page::Models | Page::Settings => return,
     }
@@ -155,6 +172,38 @@ fn model_ui(ui: &mut Ui, state: &mut State) {
             model_menu(ui, state);
         },
     );
+}
+
+/// The model that draws.
+fn paint_model_ui(ui: &mut Ui, state: &mut State) {
+    let open = state.paint.model.clone();
+    let (name, small) = match &open {
+        Some(info) => {
+            let family = info.family.to_uppercase();
+            (models::short_name(&info.title), format!("{family} · {} px", info.width))
+        }
+        None => (state.t(Key::NoModel).to_owned(), String::new()),
+    };
+    let button = widgets::menu_button(ui, None, state.t(Key::Model), &name, &small);
+    let button = button.on_hover_text(state.t(Key::PaintModelTip));
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
+    popup.width(280.0).show(|ui| {
+        ui.set_width(280.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        widgets::menu_head(ui, state.t(Key::Models));
+        let listed = state.models.clone().unwrap_or_default();
+        for model in listed.iter().filter(|model| model.kind == "image" && model.unusable.is_none()) {
+            let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
+            let icon = if in_use { Icon::Check } else { Icon::Paint };
+            let small = text::size(model.size_bytes);
+            if widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use).clicked() && !in_use
+            {
+                let (name, path) = (model.name.clone(), model.path.clone());
+                state.preferences.painting.model = Some(path.clone());
+                state.ask(Action::Paint(PaintInput::Open { name, path }));
+            }
+        }
+    });
 }
 
 /// The model that plays.
@@ -275,6 +324,14 @@ fn what(state: &State, work: Option<Work>) -> String {
     let lang = state.lang;
     let number = |number: u64| text::count(usize::try_from(number).unwrap_or(usize::MAX));
     let factor = state.sound.real_time_factor.map_or_else(|| "–".to_owned(), |factor| format!("{factor:.1}"));
+    if let Some((done, all)) = state.paint.drawing.filter(|_| work.is_none() || state.page == Page::Paint) {
+        let [done, all] = [done, all].map(text::count);
+        let words = fill(lang, Key::DrawingOf, &[&done, &all]);
+        return match state.paint.per_second {
+            Some(speed) => format!("{words} · {}", fill(lang, Key::ImagesPerSecond, &[&format!("{speed:.0}")])),
+            None => words,
+        };
+    }
     match state.sound.activity {
         _ if work.is_some() && state.page != Page::Sound => {}
         SoundActivity::Idle => {}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{
     Command,
     command::Place,
+    paint::PaintView,
     preferences::Preferences,
     sound::SoundView,
     text::{Key, t},
@@ -14,8 +15,8 @@ use super::{
 use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
-    engine::{JobKind, Progress, SoundInput, TextModelInfo},
-    generate::{ContextReport, StopReason},
+    engine::{JobKind, PaintInput, Progress, SoundInput, TextModelInfo},
+    generate::{ContextReport, StopReason, image::ImageRequest},
 };
 
 /// A page of the window.
@@ -24,6 +25,8 @@ pub enum Page {
     /// Documents and conversations.
     #[default]
     Write,
+    /// Pictures.
+    Paint,
     /// Live and composed sound.
     Sound,
     /// The models on this computer.
@@ -69,6 +72,14 @@ pub enum Action {
     NewSeed,
     /// Tell the synthesiser something.
     Sound(SoundInput),
+    /// Tell the painter something.
+    Paint(PaintInput),
+    /// Draw pictures and keep them.
+    Draw(Vec<ImageRequest>),
+    /// Mark a kept picture, or take the mark away.
+    StarPicture(PathBuf, bool),
+    /// Move a kept picture to the bin.
+    BinPicture(PathBuf),
 }
 
 /// A task to be done with the model.
@@ -122,6 +133,8 @@ pub struct State {
     pub library: Library,
     /// The Write page's own.
     pub write: WriteView,
+    /// The Paint page's own.
+    pub paint: PaintView,
     /// The Sound page's own.
     pub sound: SoundView,
     /// The model in use.
@@ -248,6 +261,7 @@ impl State {
             page: Page::default(),
             library: Library::new(now_ms),
             write: WriteView::default(),
+            paint: PaintView::default(),
             sound: SoundView::default(),
             model: ModelState::default(),
             models: None,
@@ -297,7 +311,7 @@ impl State {
         match command.place() {
             Place::Anywhere => true,
             Place::Write => self.page == Page::Write,
-            Place::Work => matches!(self.page, Page::Write | Page::Sound),
+            Place::Work => matches!(self.page, Page::Write | Page::Paint | Page::Sound),
             Place::Notebook => self.page == Page::Write && !self.preferences.chatting,
         }
     }

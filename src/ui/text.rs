@@ -86,6 +86,7 @@ pub fn duration(lang: Lang, seconds: f64) -> String {
 strings! {
     // Pages and the rail
     Write: "Write", "写作";
+    Paint: "Paint", "绘画";
     Sound: "Sound", "声音";
     Models: "Models", "模型";
     Settings: "Settings", "设置";
@@ -124,6 +125,7 @@ strings! {
     OpenModel: "Open a model…", "打开模型…";
     OpenModelTip: "Open a GGUF file from this computer", "打开本机上的 GGUF 文件";
     GoWriteTip: "Documents and conversations", "文稿与对话";
+    GoPaintTip: "Draw pictures that never were, and steer them", "绘制从未有过的图片，并随心调整";
     GoSoundTip: "Play a network live, and let it play notes", "现场演奏网络，或让它演奏音符";
     GoModelsTip: "The models on this computer", "本机上的模型";
     GoSettingsTip: "Language, look, models and files", "语言、外观、模型与文件";
@@ -421,6 +423,59 @@ strings! {
     Version: "Atelier {0}", "Atelier {0}";
     AboutText: "A studio for writing with models on your own computer. MIT or Apache-2.0. The faces, the icons and the model that come with it have licences of their own.", "在自己的电脑上用模型写作的工作室。以 MIT 或 Apache-2.0 许可。自带的字体、图标与模型各有其许可证。";
     LicenceOf: "Licence of {0}", "{0} 的许可证";
+
+    // Paint
+    FirstOpenPaint: "No model that draws is here", "没有绘画模型";
+    DrawTip: "Draw the next pictures; all of them are kept in your library", "绘制下一批图片，全部保存在资料库中";
+    PaintEmpty: "Nothing is drawn yet", "还没有图片";
+    PaintEmptyHow: "Generate draws a first sheet. Choose a picture in it to vary it, steer it, or mix it with another.", "点击“生成”绘制第一批；选中一张即可变化、调整，或与另一张混合。";
+    Drawing: "Drawing", "正在绘制";
+    DrawingOf: "Drawing {0} of {1}", "正在绘制 {0} / {1}";
+    ImagesPerSecond: "{0} images/s", "{0} 张/秒";
+    AllPictures: "All  {0}", "全部  {0}";
+    AllPicturesTip: "Everything that was drawn, the newest first", "全部图片，新的在前";
+    Starred: "Starred  {0}", "已标星  {0}";
+    StarredTip: "Only pictures with a star", "只看标星的图片";
+    NoneStarred: "No picture has a star yet: choose one and press the star under it.", "还没有标星的图片：选中一张，点击下方的星标。";
+    MixHow: "Ctrl+click mixes a second picture in", "按住 Ctrl 点击，可混入第二张";
+    PictureOf: "Picture, seed {0}", "图片，种子 {0}";
+    SeedIs: "Seed {0}", "种子 {0}";
+    SeedsAre: "{0} seeds mixed", "{0} 个种子混合";
+    Near: "Near", "近似";
+    NearTip: "Draw twelve pictures a little different from this one", "绘制十二张与此略有不同的图片";
+    Far: "Far", "变化";
+    FarTip: "Draw twelve pictures that only resemble this one", "绘制十二张仅与此相似的图片";
+    KeepPicture: "Keep", "保留";
+    KeepPictureTip: "Keep what the sliders made as a picture of its own", "把滑块调出的结果存为新图片";
+    Star: "Star", "标星";
+    Unstar: "Take the star away", "取消星标";
+    SavePicture: "Save as PNG", "保存为 PNG";
+    SavePictureTip: "Save the picture where you want, with its recipe inside", "把图片保存到指定位置，配方在文件内";
+    CopyPicture: "Copy", "复制";
+    CopyPictureTip: "Copy the picture to the clipboard", "复制图片到剪贴板";
+    BinPicture: "Delete", "删除";
+    BinPictureTip: "Move the picture to the bin in its folder", "移到图片文件夹中的回收站";
+    PictureBinned: "The picture was moved to the bin.", "图片已移到回收站。";
+    PictureSavedAs: "The picture was saved as {0}, with its recipe inside.", "图片已保存为 {0}，配方在文件内。";
+    NoPictureToSave: "Choose a picture first.", "请先选中一张图片。";
+    Picture: "Picture", "图片";
+    OtherModelPainted: "Another model drew this; open it at the top right to vary it.", "此图由其他模型绘制；在右上角打开该模型后才能变化。";
+    Directions: "Directions", "方向";
+    DirectionNumber: "Direction {0}", "方向 {0}";
+    DirectionTip: "A step along one of the ways in which this model's pictures differ most; double-click for none", "沿该模型图片差异最大的方向之一移动；双击归零";
+    Mix: "Mix", "混合";
+    MixTip: "How much of the second picture", "第二张图片所占的比例";
+    NextPictures: "Next pictures", "下一批";
+    Class: "Class", "类别";
+    ClassTip: "What kind of picture is drawn", "绘制哪一类图片";
+    AnyClass: "Any", "任意";
+    Count: "Count", "数量";
+    CountTip: "How many pictures are drawn at a time", "一次绘制多少张";
+    Truncation: "Truncation", "截断";
+    TruncationTip: "How far from the average picture: low is safe, high is wild", "与平均图片的距离：低则稳妥，高则大胆";
+    PaintSeedTip: "The seed of the next picture; it moves on with every sheet", "下一张的种子；每绘制一批后自动前移";
+    PaintModelTip: "The network that draws", "绘画所用的网络";
+    BackFromBin: "Bring back", "恢复";
 
     // Sound
     FirstOpenSound: "No model that makes sound is here", "没有声音模型";

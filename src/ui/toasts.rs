@@ -41,6 +41,8 @@ pub enum Offer {
     Restore(String),
     /// Ask where to save the document.
     SaveAs(String),
+    /// Bring this picture back from the bin.
+    Unbin(std::path::PathBuf),
 }
 
 /// The toasts that are up.

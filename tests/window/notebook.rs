@@ -61,7 +61,7 @@ fn other_words_over_the_text_keep_no_key_from_the_window() {
     let fake = Fake::default();
     let mut harness = writing(&EN_DARK, &fake, folder.path());
     rest_on_last_word(&mut harness);
-    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Num3);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Num4);
     settle(&mut harness);
     assert!(!harness.state().state().write.notebook.editor.shows_alternatives(), "they go with their text");
     harness.key_press(egui::Key::Escape);

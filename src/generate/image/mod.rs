@@ -5,7 +5,7 @@ mod latent;
 mod model;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upscale;
 
 pub use model::{ImageModel, ImageModelInfo};

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A DCGAN of random weights in a file.
-fn dcgan(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn dcgan(folder: &Path) -> std::path::PathBuf {
     let class = |en: &str, zh: &str| ClassName { en: en.to_owned(), zh: zh.to_owned() };
     let classes = vec![class("Sans", "黑体"), class("Serif", "宋体"), class("Brush", "楷体")];
     let config = DcganConfig { latent: 6, channels: 1, widths: vec![9, 8, 5], classes };

@@ -128,7 +128,7 @@ impl DcganConfig {
             weights.push((format!("layers.{layer}.bias"), vec![*after], Some(0.0)));
             before = *after;
         }
-        weights.push(("score.weight".to_owned(), vec![1, before * 16], Some(0.05)));
+        weights.push(("score.weight".to_owned(), vec![1, before * 16 + 1], Some(0.05)));
         if !self.classes.is_empty() {
             weights.push(("class.weight".to_owned(), vec![self.classes.len(), before], Some(0.05)));
         }

@@ -12,6 +12,8 @@ use crate::{
 };
 
 const SLOPE: f32 = 0.2;
+/// Pictures that are compared with each other.
+const GROUP: usize = 8;
 
 /// The discriminator.
 pub struct Discriminator {
@@ -41,7 +43,8 @@ impl Discriminator {
     }
 
     /// Pictures (N, channels, side, side) in −1..1 with their classes, one-hot (N, classes), to scores (N, 1): above 0 when
-    /// they look real.
+    /// they look real. Neighbours in the batch are seen together, eight at a time: how much they differ tells whether they
+    /// come from a generator that always draws the same (minibatch deviation, Karras et al., 2018).
     ///
     /// # Errors
     /// When shapes do not fit.
@@ -50,10 +53,21 @@ impl Discriminator {
         for (weight, bias) in &self.layers {
             x = conv2d(&x, weight, Some(bias), &ConvOptions::new(2, 1), Activation::LeakyRelu(SLOPE))?;
         }
-        let score = x.flatten_from(1)?.matmul(&self.score.t()?)?;
+        let deviation = deviation(&x)?;
+        let score = Tensor::cat(&[&x.flatten_from(1)?, &deviation], 1)?.matmul(&self.score.t()?)?;
         let (Some(weight), Some(classes)) = (&self.class, classes) else { return Ok(score) };
         // (N, width)
         let seen = x.flatten_from(2)?.mean(2)?;
         score + (classes.matmul(weight)? * seen)?.sum_keepdim(1)?
     }
+}
+
+/// The mean deviation of features (N, C, 4, 4) within each group, for each of its pictures: (N, 1).
+fn deviation(x: &Tensor) -> TensorResult<Tensor> {
+    let n = x.dim(0)?;
+    let group = (1..=GROUP.min(n)).rev().find(|group| n.is_multiple_of(*group)).unwrap_or(1);
+    let x = x.flatten_from(1)?.reshape((n / group, group, ()))?;
+    let apart = x.broadcast_sub(&x.mean_keepdim(1)?)?;
+    let deviation = (apart.sqr()?.mean(1)? + 1e-8)?.sqrt()?.mean_keepdim(1)?;
+    deviation.unsqueeze(1)?.broadcast_as((n / group, group, 1))?.reshape((n, 1))
 }

@@ -1,4 +1,6 @@
-use candle_core::{DType, Device};
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::kernels::testing::Numbers;
@@ -69,4 +71,75 @@ fn other_weights_are_refused() {
     assert!(DcganConfig::of_tensors(&Tensors::new(), None).is_err());
     let no_statistics = Generator::new(&config, &good).err().expect("refused");
     assert!(no_statistics.to_string().contains("running_mean"));
+}
+
+/// For every weight tensor: the length of its gradient, and how fast the loss grows along it by differences.
+fn slopes(
+    weights: &[(String, Vec<usize>, Option<f64>)],
+    numbers: &mut Numbers,
+    loss: &dyn Fn(&Tensors) -> candle_core::Result<Tensor>,
+) -> Vec<(String, f64, f64)> {
+    let mut values: BTreeMap<&String, (Vec<f32>, &Vec<usize>)> = BTreeMap::new();
+    for (name, shape, deviation) in weights {
+        let fan = shape.iter().skip(1).product::<usize>().max(1) as f64;
+        let base = if deviation.is_none() { 1.0 } else { 0.0 };
+        let numbers = numbers.vector(shape.iter().product());
+        let scaled = numbers.into_iter().map(|value| (base + f64::from(value) / fan.sqrt()) as f32).collect();
+        values.insert(name, (scaled, shape));
+    }
+    let tensor =
+        |values: &[f32], shape: &[usize]| Tensor::from_vec(values.to_vec(), shape, &Device::Cpu).expect("a tensor");
+    let variables: HashMap<String, candle_core::Var> = values
+        .iter()
+        .map(|(name, (values, shape))| {
+            ((*name).clone(), candle_core::Var::from_tensor(&tensor(values, shape)).expect("a variable"))
+        })
+        .collect();
+    let tensors = variables.iter().map(|(name, v)| (name.clone(), v.as_tensor().clone())).collect();
+    let gradients = loss(&tensors).and_then(|loss| loss.backward()).expect("gradients");
+    let mut slopes = Vec::new();
+    for (name, _, _) in weights {
+        let gradient = gradients.get(variables[name].as_tensor()).expect("a gradient");
+        let gradient: Vec<f32> = gradient.flatten_all().and_then(|t| t.to_vec1()).expect("numbers");
+        let length = gradient.iter().map(|part| f64::from(*part).powi(2)).sum::<f64>().sqrt();
+        let value = |step: f64| -> f64 {
+            let mut moved: Tensors = variables.iter().map(|(name, v)| (name.clone(), v.as_detached_tensor())).collect();
+            let (values, shape) = &values[name];
+            let along = |(value, part): (&f32, &f32)| (f64::from(*value) + step * f64::from(*part) / length) as f32;
+            moved.insert(name.clone(), tensor(&values.iter().zip(&gradient).map(along).collect::<Vec<_>>(), shape));
+            let loss = loss(&moved).and_then(|loss| loss.to_dtype(DType::F64)?.to_scalar::<f64>());
+            loss.expect("a loss")
+        };
+        slopes.push((name.clone(), length, (value(1e-3) - value(-1e-3)) / 2e-3));
+    }
+    slopes
+}
+
+#[test]
+fn gradients_of_both_networks_are_those_of_differences() {
+    let mut numbers = Numbers::new(8);
+    for widths in [vec![7, 6], vec![9, 8, 5], vec![40, 24, 16, 12]] {
+        let config = DcganConfig { widths, ..config() };
+        let side = config.side();
+        let z = Tensor::from_vec(numbers.vector(8 * 7), (8, 7), &Device::Cpu).expect("latents");
+        let mask = numbers.vector(8 * 3 * side * side);
+        let mask = Tensor::from_vec(mask, (8, 3, side, side), &Device::Cpu).expect("a mask");
+        let wrap = |why: crate::Error| candle_core::Error::Msg(why.to_string());
+        let generator = |tensors: &Tensors| {
+            let pictures = Generator::in_training(&config, tensors).map_err(wrap)?.run(&z)?.0;
+            (pictures * &mask)?.sum_all()
+        };
+        let classes = Tensor::new(&[[1.0_f32, 0.0]; 8], &Device::Cpu).expect("classes");
+        let signs = Tensor::new(&[1.0_f32, -2.0, 0.5, 1.5, -0.7, 2.0, 0.3, 1.0], &Device::Cpu).expect("numbers");
+        let critic = |tensors: &Tensors| {
+            let scores = Discriminator::new(&config, tensors).map_err(wrap)?.forward(&mask, Some(&classes))?;
+            (scores.flatten_all()? * &signs)?.sum_all()
+        };
+        let both = slopes(&config.generator_weights(), &mut numbers, &generator);
+        for (name, ours, differences) in
+            both.into_iter().chain(slopes(&config.discriminator_weights(), &mut numbers, &critic))
+        {
+            assert!((ours - differences).abs() < 0.03 * ours, "{side} {name}: {ours} {differences}");
+        }
+    }
 }

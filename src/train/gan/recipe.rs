@@ -72,6 +72,16 @@ pub struct GanSteps {
     pub learning_rate: f64,
     /// Of the discriminator.
     pub critic_learning_rate: f64,
+    /// Adam's decays of the first and the second moment.
+    pub betas: [f64; 2],
+    /// Deviation of the noise that both networks' pictures reach the critic with, at the first step and at the last
+    /// (instance noise, Sønderby et al., 2017): without it a critic of sharp pictures wins at once.
+    #[serde(default)]
+    pub noise: [f64; 2],
+    /// Weight of the squared slope of the critic at real pictures, by differences along random directions (R1, Mescheder
+    /// et al., 2018); 0 for none.
+    #[serde(default)]
+    pub penalty: f64,
     /// From this step the learning rates fall to a tenth at the last.
     pub fall_from: u64,
     /// Decay of the averaged generator, which becomes the model.
@@ -93,6 +103,8 @@ impl GanRecipe {
             && (2..=1_024).contains(&training.batch)
             && rate(training.learning_rate)
             && rate(training.critic_learning_rate)
+            && training.betas.iter().all(|beta| (0.0..1.0).contains(beta))
+            && training.noise.iter().chain([&training.penalty]).all(|value| (0.0..=1_000.0).contains(value))
             && (0.0..1.0).contains(&training.average)
             && training.steps > 0
             && training.checkpoint_every > 0;

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests put pictures in place")]
+
 use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
@@ -34,6 +36,9 @@ fn recipe() -> GanRecipe {
             batch: 8,
             learning_rate: 1e-3,
             critic_learning_rate: 2e-3,
+            betas: [0.5, 0.99],
+            noise: [0.1, 0.0],
+            penalty: 0.1,
             fall_from: 60,
             average: 0.9,
             checkpoint_every: 30,

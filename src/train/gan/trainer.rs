@@ -22,8 +22,8 @@ const LAST_SHARE: f64 = 0.1;
 const STATISTICS_BATCHES: u64 = 12;
 /// Random numbers for those, apart from those of steps.
 const STATISTICS_PLACE: u64 = 1 << 40;
-const BETA1: f64 = 0.5;
-const BETA2: f64 = 0.99;
+/// How far apart the pictures are whose scores tell the critic's slope.
+const STEP: f64 = 0.05;
 
 /// Named variables, and what optimises them.
 struct Half {
@@ -53,7 +53,11 @@ pub struct Losses {
 }
 
 impl Half {
-    fn new(weights: Vec<(String, Vec<usize>, Option<f64>)>, rate: f64, rng: &mut Rng) -> TensorResult<Self> {
+    fn new(
+        weights: Vec<(String, Vec<usize>, Option<f64>)>,
+        (rate, [beta1, beta2]): (f64, [f64; 2]),
+        rng: &mut Rng,
+    ) -> TensorResult<Self> {
         let (mut names, mut variables) = (Vec::new(), Vec::new());
         for (name, shape, deviation) in weights {
             let number = |rng: &mut Rng| deviation.map_or(1.0, |deviation| (rng.normal() * deviation) as f32);
@@ -61,13 +65,7 @@ impl Half {
             variables.push(Var::from_tensor(&Tensor::from_vec(numbers, shape, &Device::Cpu)?)?);
             names.push(name);
         }
-        let settings = AdamSettings {
-            learning_rate: rate,
-            beta1: BETA1,
-            beta2: BETA2,
-            weight_decay: 0.0,
-            ..AdamSettings::default()
-        };
+        let settings = AdamSettings { learning_rate: rate, beta1, beta2, weight_decay: 0.0, ..AdamSettings::default() };
         let adam = Adam::new(variables.clone(), settings)?;
         Ok(Self { names, variables, adam })
     }
@@ -103,8 +101,8 @@ impl GanTrainer {
         let mut rng = Rng::at(recipe.seed, u64::MAX);
         let mut build = || -> TensorResult<_> {
             let plan = &recipe.training;
-            let generator = Half::new(config.generator_weights(), plan.learning_rate, &mut rng)?;
-            let critic = Half::new(config.discriminator_weights(), plan.critic_learning_rate, &mut rng)?;
+            let generator = Half::new(config.generator_weights(), (plan.learning_rate, plan.betas), &mut rng)?;
+            let critic = Half::new(config.discriminator_weights(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
             let direction = |variable: &Var| {
                 let dims = variable.dims();
                 (dims.len() > 1)
@@ -148,7 +146,9 @@ impl GanTrainer {
         let rate = self.rate(steps);
         self.generator.adam.settings.learning_rate = rate * self.recipe.training.learning_rate;
         self.critic.adam.settings.learning_rate = rate * self.recipe.training.critic_learning_rate;
-        let losses = self.learn().map_err(|why| failed(&why))?;
+        let [first, last] = self.recipe.training.noise;
+        let noise = first + (last - first) * (self.step as f64 / steps.max(1) as f64).min(1.0);
+        let losses = self.learn(noise).map_err(|why| failed(&why))?;
         if losses.generator.is_finite() && losses.critic.is_finite() {
             return Ok(losses);
         }
@@ -159,7 +159,7 @@ impl GanTrainer {
     }
 
     /// The hinge loss (Lim and Ye, 2017) with spectral normalisation of the critic (Miyato et al., 2018).
-    fn learn(&mut self) -> TensorResult<Losses> {
+    fn learn(&mut self, noise: f64) -> TensorResult<Losses> {
         let batch = self.recipe.training.batch;
         // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
         let mut rng = Rng::at(self.recipe.seed, self.step);
@@ -167,13 +167,26 @@ impl GanTrainer {
         let (z, wanted) = self.latents(batch, &mut rng)?;
         let (made, _) = self.generator_net()?.run(&z)?;
 
+        let (real, made) = (noisy(&real, noise, &mut rng)?, noisy(&made, noise, &mut rng)?);
+
         self.turn()?;
-        let both = Tensor::cat(&[&real, &made.detach()], 0)?;
-        let classes = labels.zip(wanted.as_ref()).map(|(a, b)| Tensor::cat(&[&a, b], 0)).transpose()?;
-        let scores = self.critic_net(false)?.forward(&both, classes.as_ref())?;
-        let real_loss = (1.0 - scores.narrow(0, 0, batch)?)?.relu()?.mean_all()?;
+        let penalty = self.recipe.training.penalty;
+        let mut seen = vec![real.clone(), made.detach()];
+        let mut classes: Vec<Tensor> = labels.iter().chain(&wanted).cloned().collect();
+        if penalty > 0.0 {
+            seen.push(noisy(&real, STEP, &mut rng)?);
+            classes.extend(labels.clone());
+        }
+        let classes = (!classes.is_empty()).then(|| Tensor::cat(&classes, 0)).transpose()?;
+        let scores = self.critic_net(false)?.forward(&Tensor::cat(&seen, 0)?, classes.as_ref())?;
+        let of_real = scores.narrow(0, 0, batch)?;
+        let real_loss = (1.0 - &of_real)?.relu()?.mean_all()?;
         let made_loss = (1.0 + scores.narrow(0, batch, batch)?)?.relu()?.mean_all()?;
-        let critic_loss = (real_loss + made_loss)?;
+        let mut critic_loss = (real_loss + made_loss)?;
+        if penalty > 0.0 {
+            let slope = ((scores.narrow(0, 2 * batch, batch)? - &of_real)? / STEP)?;
+            critic_loss = (critic_loss + (slope.sqr()?.mean_all()? * (penalty / 2.0))?)?;
+        }
         let critic = f64::from(critic_loss.to_scalar::<f32>()?);
         if critic.is_finite() {
             self.critic.adam.step(&critic_loss.backward()?)?;
@@ -384,6 +397,15 @@ impl GanTrainer {
         (self.directions, self.step) = (directions, step);
         Ok(())
     }
+}
+
+/// Pictures with normal noise of this deviation.
+fn noisy(pictures: &Tensor, deviation: f64, rng: &mut Rng) -> TensorResult<Tensor> {
+    if deviation == 0.0 {
+        return Ok(pictures.clone());
+    }
+    let numbers: Vec<f32> = (0..pictures.elem_count()).map(|_| (rng.normal() * deviation) as f32).collect();
+    pictures + Tensor::from_vec(numbers, pictures.shape(), &Device::Cpu)?
 }
 
 /// A vector over its length.

@@ -27,6 +27,8 @@ macro_rules! icons {
 icons! {
     Write "pen-line",
     Models "box",
+    Paint "image",
+    Star "star",
     Sound "audio-lines",
     Settings "settings",
     ChevronDown "chevron-down",

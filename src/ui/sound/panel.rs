@@ -68,7 +68,7 @@ fn voice_ui(ui: &mut Ui, state: &mut State) {
     let mut temperature = f64::from(sound.temperature);
     if widgets::slider_row(
         ui,
-        &row(Key::Temperature, Key::SoundTemperatureTip, 0.0..=1.2, 0.01, 2, 0.8),
+        &row(Key::Temperature, Key::SoundTemperatureTip, 0.0..=1.2, 0.01, 2, 0.6),
         &mut temperature,
     ) {
         sound.temperature = temperature as f32;

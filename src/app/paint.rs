@@ -1,0 +1,152 @@
+//! The Paint page's side of the engine: pictures are taken from the painter once a frame; what it draws is kept.
+
+use std::path::PathBuf;
+
+use super::{App, Purpose, told};
+use crate::{
+    catalogue,
+    engine::{FileFilter, PaintInput, UiCommand},
+    generate::image::ImageRequest,
+    recipe::Recipe,
+    ui::{
+        Key, paint,
+        preferences::MOST_SEED,
+        state::Page,
+        toasts::{Kind, Offer},
+    },
+};
+
+/// The folder of pictures in the library.
+const FOLDER: &str = "pictures";
+
+impl App {
+    /// Hands a page's wish to the painter.
+    pub(super) fn tell_painter(&mut self, input: PaintInput) {
+        if let Some(port) = self.link.as_ref().and_then(|link| link.paint()) {
+            port.tell(input);
+        }
+    }
+
+    /// Opens the model when the page is shown first, and takes what the painter has drawn since the last frame.
+    pub(super) fn follow_painter(&mut self) {
+        let Some(port) = self.link.as_ref().and_then(|link| link.paint()) else { return };
+        if self.state.page == Page::Paint && !self.paint_opened && self.state.models.is_some() {
+            self.paint_opened = true;
+            let models = self.state.models.iter().flatten();
+            let usable: Vec<_> = models.filter(|model| model.kind == "image" && model.unusable.is_none()).collect();
+            let wanted = self.state.preferences.painting.model.as_ref();
+            let usual = usable.iter().find(|model| model.name == catalogue::DEFAULT_IMAGE_MODEL);
+            let chosen = usable.iter().find(|model| Some(&model.path) == wanted).or(usual).or(usable.first());
+            if let Some(model) = chosen {
+                port.tell(PaintInput::Open { name: model.name.clone(), path: model.path.clone() });
+            }
+            if let Some(folder) = self.places.library.as_ref() {
+                port.tell(PaintInput::Read { folder: folder.join(FOLDER) });
+            }
+        }
+        let view = &mut self.state.paint;
+        let (arrived, error) = port.look(|now| {
+            if view.model != now.model {
+                view.model.clone_from(&now.model);
+            }
+            if view.model_sha256 != now.model_sha256 {
+                view.model_sha256.clone_from(&now.model_sha256);
+            }
+            view.drawing = now.drawing;
+            view.per_second = now.per_second;
+            if now.preview.is_some() {
+                view.preview = now.preview.take();
+            }
+            (std::mem::take(&mut now.arrived), now.error.take())
+        });
+        if !arrived.is_empty() {
+            let first = arrived.iter().find(|painted| painted.is_new).and_then(|painted| painted.path.clone());
+            let nothing_chosen = view.chosen().is_none();
+            view.arrive(arrived);
+            // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
+            if let (true, Some(path)) = (nothing_chosen, first) {
+                let id = view.pictures.iter().find(|(_, painted)| painted.path.as_ref() == Some(&path));
+                if let Some((id, _)) = id {
+                    view.choose(*id);
+                }
+            }
+        }
+        if let Some(why) = error {
+            self.state.toasts.error(why);
+        }
+    }
+
+    /// Draws the next sheet, and moves the seed on.
+    pub(super) fn draw_next(&mut self) {
+        if self.state.paint.model.is_none() {
+            return self.state.toasts.add(Kind::Note, told(Key::FirstOpenPaint, &[]), None);
+        }
+        let requests = paint::requests(&self.state);
+        let settings = &mut self.state.preferences.painting;
+        settings.seed = settings.seed.wrapping_add(requests.len() as u64) % MOST_SEED;
+        self.draw_pictures(requests);
+    }
+
+    /// Draws pictures and keeps them in the library.
+    pub(super) fn draw_pictures(&mut self, requests: Vec<ImageRequest>) {
+        let keep = self.library_folder().map(|folder| (folder.join(FOLDER), format!("{:013}", self.state.now_ms)));
+        self.tell_painter(PaintInput::Draw { requests, keep });
+    }
+
+    pub(super) fn star_picture(&mut self, path: PathBuf, starred: bool) {
+        for (_, painted) in &mut self.state.paint.pictures {
+            if painted.path.as_ref() == Some(&path) {
+                painted.starred = starred;
+            }
+        }
+        self.tell_painter(PaintInput::Star { path, starred });
+    }
+
+    /// Takes a picture out of the gallery; its file goes to the bin, and can be brought back.
+    pub(super) fn bin_picture(&mut self, path: PathBuf) {
+        let view = &mut self.state.paint;
+        let Some(at) = view.pictures.iter().position(|(_, painted)| painted.path.as_ref() == Some(&path)) else {
+            return;
+        };
+        view.pictures.remove(at);
+        let next = view.pictures.get(at).or(view.pictures.last()).map(|(id, _)| *id);
+        match next {
+            Some(next) => view.choose(next),
+            None => view.selected = None,
+        }
+        let offer = Offer::Unbin(path.clone());
+        self.state.toasts.add(Kind::Done, told(Key::PictureBinned, &[]), Some((Key::BackFromBin, offer)));
+        self.tell_painter(PaintInput::Bin { path });
+    }
+
+    /// Asks where to save the chosen picture.
+    pub(super) fn save_picture(&mut self) {
+        let Some(chosen) = self.state.paint.chosen() else {
+            return self.state.toasts.add(Kind::Note, told(Key::NoPictureToSave, &[]), None);
+        };
+        let png = match Recipe::of_image(&chosen.picture, chosen.recipe.clone()).to_png(&chosen.picture) {
+            Ok(png) => png,
+            Err(why) => return self.state.toasts.error(why),
+        };
+        let suggested = format!("{}.png", self.state.t(Key::Picture));
+        let purpose = Purpose::PickPicture { png };
+        self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Picture, suggested });
+    }
+
+    /// Saves the picture that was chosen when the dialog was opened.
+    pub(super) fn picture_picked(&mut self, mut path: PathBuf, png: Vec<u8>) {
+        if path.extension().is_none() {
+            path.set_extension("png");
+        }
+        let files = vec![(path.clone(), png)];
+        self.send(Purpose::SavePicture { path }, |job| UiCommand::WriteFiles { job, files });
+    }
+
+    /// Files are on the disk; if they were a picture, the person is told.
+    pub(super) fn picture_saved(&mut self, job: crate::engine::Job) {
+        if let Some(Purpose::SavePicture { path }) = self.jobs.get(&job) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            self.state.toasts.add(Kind::Done, told(Key::PictureSavedAs, &[&name]), None);
+        }
+    }
+}

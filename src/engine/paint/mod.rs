@@ -1,0 +1,120 @@
+//! The painter: draws pictures, keeps each as a file with its recipe inside, and shows one at once while sliders move.
+//!
+//! As with sound, the window puts [`PaintInput`]s into a bounded channel, and what the worker does stands in a
+//! [`PaintState`], which the window looks at once a frame. Pictures are handed over through it too: the window takes them.
+
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{Waker, lock};
+use crate::{
+    Error, Result,
+    generate::image::{ImageModel, ImageModelInfo, ImageRequest, Picture},
+    recipe::ImageRecipe,
+};
+
+pub(super) use worker::Worker;
+
+/// Inputs that may wait.
+const INPUTS: usize = 1024;
+
+/// What the painter is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaintInput {
+    /// Use the model in this file, once something is to be drawn.
+    Open { name: String, path: PathBuf },
+    /// Draw these, after what is being drawn; each is kept in the folder, under names that begin with the stem.
+    Draw { requests: Vec<ImageRequest>, keep: Option<(PathBuf, String)> },
+    /// Draw this one at once, and keep it nowhere. A newer one takes the place of one that waits.
+    Preview { number: u64, request: Box<ImageRequest> },
+    /// Draw no more.
+    Stop,
+    /// Read the pictures kept in this folder.
+    Read { folder: PathBuf },
+    /// Mark a kept picture, or take the mark away.
+    Star { path: PathBuf, starred: bool },
+    /// Move a kept picture to the bin, a folder beside it.
+    Bin { path: PathBuf },
+    /// Bring a picture back from the bin.
+    Restore { path: PathBuf },
+}
+
+/// A picture with what made it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Painted {
+    /// Where it is kept.
+    pub path: Option<PathBuf>,
+    /// What made it.
+    pub recipe: ImageRecipe,
+    pub picture: Picture,
+    /// Whether it is marked.
+    pub starred: bool,
+    /// Whether it was just drawn, not read from the folder.
+    pub is_new: bool,
+}
+
+/// What the painter shows.
+#[derive(Clone, Debug, Default)]
+pub struct PaintState {
+    /// The model in use.
+    pub model: Option<ImageModelInfo>,
+    /// SHA-256 of its file.
+    pub model_sha256: String,
+    /// How many of the pictures asked for are drawn, and how many were asked for; `None` when nothing is drawn.
+    pub drawing: Option<(usize, usize)>,
+    /// Pictures drawn per second of work, of those asked for last.
+    pub per_second: Option<f32>,
+    /// Pictures that came since the window took them: drawn ones in their order, read ones newest first.
+    pub arrived: Vec<Painted>,
+    /// The latest preview, with its number.
+    pub preview: Option<(u64, Picture)>,
+    /// Files in the folder that are no pictures of the studio's.
+    pub passed_over: usize,
+    /// What went wrong last, for the window to take.
+    pub error: Option<Error>,
+}
+
+/// The window's side.
+#[derive(Clone)]
+pub struct PaintPort {
+    inputs: Sender<PaintInput>,
+    state: Arc<Mutex<PaintState>>,
+}
+
+impl PaintPort {
+    /// Tells the worker something; never waits. `false` when it was not taken: too much waits already.
+    pub fn tell(&self, input: PaintInput) -> bool {
+        self.inputs.try_send(input).is_ok()
+    }
+
+    /// Looks at what the worker does.
+    pub fn look<R>(&self, at: impl FnOnce(&mut PaintState) -> R) -> R {
+        at(&mut lock(&self.state))
+    }
+}
+
+/// Opens models: the real ones, or a test's.
+pub type OpenImage = Box<dyn Fn(&str, &Path) -> Result<ImageModel> + Send>;
+
+/// The worker's side.
+pub(super) struct Parts {
+    pub inputs: Receiver<PaintInput>,
+    pub state: Arc<Mutex<PaintState>>,
+    pub open: OpenImage,
+    pub waker: Waker,
+}
+
+/// Both sides.
+pub(super) fn connect(open: OpenImage, waker: Waker) -> (PaintPort, Parts) {
+    let (sender, inputs) = bounded(INPUTS);
+    let state = Arc::new(Mutex::new(PaintState::default()));
+    (PaintPort { inputs: sender, state: state.clone() }, Parts { inputs, state, open, waker })
+}

@@ -1,0 +1,211 @@
+//! The painter over a model of random weights.
+#![allow(clippy::disallowed_methods, reason = "tests put files in place")]
+use std::{
+    fs,
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::{
+    generate::image::{Direction, tests::dcgan},
+    recipe::{Work, contents},
+};
+
+/// The painter, over a model of random weights.
+struct Bench {
+    port: Option<PaintPort>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    dir: tempfile::TempDir,
+    model: PathBuf,
+    arrived: Vec<Painted>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let model = dcgan(dir.path());
+        let mut bench = Self { port: None, thread: None, dir, model, arrived: Vec::new() };
+        bench.start();
+        bench
+    }
+
+    /// Starts the painter, as a new window does.
+    fn start(&mut self) {
+        self.end();
+        let open = Box::new(|name: &str, path: &Path| ImageModel::open(name, path, 1));
+        let (port, parts) = connect(open, Arc::new(|| {}));
+        self.port = Some(port);
+        self.thread = Some(std::thread::spawn(move || Worker::new(parts).run()));
+        self.arrived.clear();
+    }
+
+    fn end(&mut self) {
+        self.port = None;
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("an end");
+        }
+    }
+
+    fn port(&self) -> &PaintPort {
+        self.port.as_ref().expect("a painter")
+    }
+
+    fn tell(&self, input: PaintInput) {
+        assert!(self.port().tell(input));
+    }
+
+    fn open(&self) {
+        self.tell(PaintInput::Open { name: "random".to_owned(), path: self.model.clone() });
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join("图 library")
+    }
+
+    fn draw(&self, seeds: std::ops::Range<u64>, stem: &str) {
+        let requests = seeds.map(ImageRequest::of_seed).collect();
+        self.tell(PaintInput::Draw { requests, keep: Some((self.folder(), stem.to_owned())) });
+    }
+
+    /// Waits until it holds; pictures that come are gathered.
+    fn until(&mut self, what: &str, holds: impl Fn(&PaintState, &[Painted]) -> bool) -> PaintState {
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
+            let port = self.port().clone();
+            let state = port.look(|state| {
+                self.arrived.append(&mut state.arrived);
+                state.clone()
+            });
+            if holds(&state, &self.arrived) {
+                return state;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("waited in vain for {what}");
+    }
+
+    fn names(&self) -> Vec<String> {
+        let name = |painted: &Painted| painted.path.as_ref()?.file_name()?.to_str().map(str::to_owned);
+        self.arrived.iter().filter_map(name).collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.port = None;
+        let ended = self.thread.take().map(std::thread::JoinHandle::join);
+        assert!(std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
+    }
+}
+
+#[test]
+fn pictures_come_in_order_and_are_kept_with_what_makes_them_again() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(5..45, "0001");
+    let state = bench.until("all pictures", |state, arrived| arrived.len() == 40 && state.drawing.is_none());
+    assert!(state.per_second.is_some() && state.error.is_none());
+    let mut model = ImageModel::open("random", &bench.model, 2).expect("opens");
+    let requests: Vec<_> = (5..45).map(ImageRequest::of_seed).collect();
+    let mut index = 0;
+    let go = AtomicBool::new(false);
+    model
+        .draw(&requests, &go, &mut |_, picture| {
+            let painted = &bench.arrived[index];
+            assert!(painted.picture == picture && painted.recipe.request == requests[index] && painted.is_new);
+            let path = painted.path.as_ref().expect("a path");
+            assert_eq!(path, &bench.folder().join(format!("0001-{index:04}.png")));
+            let kept = contents(&fs::read(path).expect("a file"), path).expect("a picture");
+            let recipe = kept.recipe.expect("a recipe").expect("a good one");
+            assert_eq!((kept.file.rgb, recipe.work), (picture.rgb, Work::Image(painted.recipe.clone())));
+            index += 1;
+        })
+        .expect("draws");
+    assert_eq!(index, 40);
+}
+
+#[test]
+fn a_preview_does_not_wait_for_a_sheet_and_a_sheet_can_be_stopped() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(0..100_000, "0001");
+    bench.until("some pictures", |_, arrived| !arrived.is_empty());
+    let mut request = ImageRequest::of_seed(7);
+    request.directions = vec![Direction { index: 1, amount: 2.0 }];
+    bench.tell(PaintInput::Preview { number: 3, request: Box::new(request) });
+    let state = bench.until("the preview", |state, _| state.preview.as_ref().is_some_and(|(number, _)| *number == 3));
+    assert!(state.drawing.is_some_and(|(done, all)| done < all && all == 100_000));
+    bench.tell(PaintInput::Stop);
+    bench.until("a rest", |state, _| state.drawing.is_none());
+    let count = bench.arrived.len();
+    // What was drawn is kept, and nothing else.
+    assert_eq!(fs::read_dir(bench.folder()).expect("a folder").count(), count);
+    assert!(count < 100_000);
+}
+
+#[test]
+fn what_was_kept_is_there_again_with_its_stars() {
+    let mut bench = Bench::new();
+    // Nothing was kept yet, which is no error.
+    bench.tell(PaintInput::Read { folder: bench.folder() });
+    bench.open();
+    bench.draw(0..3, "0001");
+    bench.draw(3..5, "0002");
+    bench.until("pictures", |_, arrived| arrived.len() == 5);
+    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0001.png"), starred: true });
+    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0002.png"), starred: true });
+    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0002.png"), starred: false });
+    bench.end();
+    fs::write(bench.folder().join("0003-0000.png"), b"no picture").expect("written");
+    fs::write(bench.folder().join("notes.txt"), b"text").expect("written");
+    bench.start();
+    bench.tell(PaintInput::Read { folder: bench.folder() });
+    let state = bench.until("pictures", |_, arrived| arrived.len() == 5);
+    assert_eq!((state.passed_over, state.error), (1, None));
+    // The second sheet was asked for while the first was drawn, or after: either way its names come later.
+    let mut sorted = bench.names();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(bench.names(), sorted);
+    let starred: Vec<_> = bench.arrived.iter().filter(|painted| painted.starred && !painted.is_new).collect();
+    assert!(starred.len() == 1 && starred[0].path.as_ref().expect("a path").ends_with("0001-0001.png"));
+}
+
+#[test]
+fn a_picture_goes_to_the_bin_and_back() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(0..2, "0001");
+    bench.until("pictures", |_, arrived| arrived.len() == 2);
+    let path = bench.folder().join("0001-0000.png");
+    let before = fs::read(&path).expect("a file");
+    bench.tell(PaintInput::Bin { path: path.clone() });
+    bench.tell(PaintInput::Restore { path: path.clone() });
+    bench.until("it back", |_, arrived| arrived.len() == 3);
+    assert_eq!(fs::read(&path).expect("a file"), before);
+    assert_eq!(bench.arrived[2].picture, bench.arrived[0].picture);
+    bench.tell(PaintInput::Bin { path: path.clone() });
+    bench.tell(PaintInput::Bin { path: path.clone() });
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.error.expect("an error").to_string().contains("0001-0000.png"));
+    assert!(!path.exists() && bench.folder().join("bin/0001-0000.png").exists());
+}
+
+#[test]
+fn failures_are_told_and_the_painter_lives_on() {
+    let mut bench = Bench::new();
+    bench.draw(0..1, "0001");
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.error.expect("an error").to_string().contains("No model"));
+    bench.port().look(|state| state.error = None);
+    bench.open();
+    // A file stands where the folder should be.
+    fs::write(bench.folder(), b"in the way").expect("written");
+    bench.draw(0..9, "0001");
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.drawing.is_none() && bench.arrived.is_empty());
+    bench.port().look(|state| state.error = None);
+    fs::remove_file(bench.folder()).expect("removed");
+    bench.draw(0..9, "0002");
+    bench.until("pictures", |_, arrived| arrived.len() == 9);
+}

@@ -1,0 +1,227 @@
+//! The chosen picture, large, with what can be done with it; and what shapes the next ones.
+
+use egui::{CornerRadius, Id, Popup, Rect, RectAlign, ScrollArea, Sense, Ui, Vec2, WidgetInfo, accesskit::Role, vec2};
+
+use super::{DIRECTIONS, FAR, NEAR, VARIATIONS, varied};
+use crate::{
+    generate::image::ImageRequest,
+    ui::{
+        Icon, Key,
+        state::{Action, State},
+        text::fill,
+        theme,
+        widgets::{self, SliderRow},
+    },
+};
+
+pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        // The scroll bar stands in the margin.
+        ui.set_width(ui.available_width() - theme::PANEL_MARGIN);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        if state.paint.chosen().is_some() {
+            large_ui(ui, state);
+            ui.add_space(20.0);
+        }
+        next_ui(ui, state);
+        ui.add_space(16.0);
+    });
+}
+
+fn large_ui(ui: &mut Ui, state: &mut State) {
+    let side = ui.available_width();
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
+    let view = &mut state.paint;
+    let Some(id) = view.selected else { return };
+    let Some((_, painted)) = view.pictures.iter().find(|(known, _)| *known == id) else { return };
+    let texture = match &view.preview {
+        Some((number, picture)) if view.previewed.is_some() => view.textures.preview(ui.ctx(), *number, picture),
+        _ => view.textures.of(ui.ctx(), id, &painted.picture),
+    };
+    let (wide, high) = (painted.picture.width as f32, painted.picture.height as f32);
+    let scale = (side / wide).min(side / high);
+    let place = Rect::from_center_size(rect.center(), vec2(wide, high) * scale);
+    let radius = CornerRadius::same(theme::CARD_RADIUS);
+    egui::Image::from_texture((texture, place.size())).corner_radius(radius).paint_at(ui, place);
+    ui.painter().rect_stroke(place, radius, theme::hairline(ui), egui::StrokeKind::Inside);
+    let what = what(state);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &what));
+    ui.add_space(10.0);
+    widgets::note(ui, &what);
+    ui.add_space(8.0);
+    buttons_ui(ui, state);
+    let Some(by_open) = state.paint.chosen().map(|chosen| state.paint.is_by_open_model(chosen)) else { return };
+    if !by_open {
+        ui.add_space(10.0);
+        widgets::note(ui, state.t(Key::OtherModelPainted));
+        return;
+    }
+    ui.add_space(16.0);
+    directions_ui(ui, state);
+}
+
+/// The seed, the class, the size.
+fn what(state: &State) -> String {
+    let Some(chosen) = state.paint.chosen() else { return String::new() };
+    let request = &chosen.recipe.request;
+    let mut parts = Vec::new();
+    match request.seeds.as_slice() {
+        [one] => parts.push(fill(state.lang, Key::SeedIs, &[&one.seed.to_string()])),
+        several => parts.push(fill(state.lang, Key::SeedsAre, &[&several.len().to_string()])),
+    }
+    let model = state.paint.model.as_ref().filter(|_| state.paint.is_by_open_model(chosen));
+    let class = request.class.and_then(|class| model?.classes.get(class as usize));
+    parts.extend(class.map(|(en, zh)| state.lang.pick(en, zh).to_owned()));
+    parts.push(format!("{} × {}", chosen.picture.width, chosen.picture.height));
+    parts.join(" · ")
+}
+
+fn buttons_ui(ui: &mut Ui, state: &mut State) {
+    let Some(chosen) = state.paint.chosen() else { return };
+    let (path, starred) = (chosen.path.clone(), chosen.starred);
+    let by_open = state.paint.is_by_open_model(chosen);
+    let edited = state.paint.edited();
+    let base = edited.clone().unwrap_or_else(|| chosen.recipe.request.clone());
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.add_enabled_ui(by_open, |ui| {
+            for (key, tip, distance) in [(Key::Near, Key::NearTip, NEAR), (Key::Far, Key::FarTip, FAR)] {
+                let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(key));
+                if button.on_hover_text(state.t(tip)).clicked() {
+                    let seed = state.preferences.painting.seed;
+                    let requests = (0..VARIATIONS as u64).map(|i| varied(&base, distance, seed.wrapping_add(i)));
+                    let requests: Vec<ImageRequest> = requests.collect();
+                    state.preferences.painting.seed =
+                        seed.wrapping_add(VARIATIONS as u64) % super::super::preferences::MOST_SEED;
+                    state.ask(Action::Draw(requests));
+                }
+            }
+            if let Some(request) = edited {
+                let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::KeepPicture));
+                if button.on_hover_text(state.t(Key::KeepPictureTip)).clicked() {
+                    state.ask(Action::Draw(vec![request]));
+                }
+            }
+        });
+    });
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        if let Some(path) = path {
+            let key = if starred { Key::Unstar } else { Key::Star };
+            let button = widgets::icon_toggle(ui, Icon::Star, state.t(key), starred).on_hover_text(state.t(key));
+            if button.clicked() {
+                state.ask(Action::StarPicture(path.clone(), !starred));
+            }
+            let button = widgets::icon_button(ui, Icon::Save, state.t(Key::SavePicture));
+            if button.on_hover_text(state.t(Key::SavePictureTip)).clicked() {
+                state.command(crate::ui::Command::SaveFile);
+            }
+            let button = widgets::icon_button(ui, Icon::Copy, state.t(Key::CopyPicture));
+            if button.on_hover_text(state.t(Key::CopyPictureTip)).clicked()
+                && let Some(chosen) = state.paint.chosen()
+            {
+                let picture = &chosen.picture;
+                let size = [picture.width as usize, picture.height as usize];
+                ui.ctx().copy_image(egui::ColorImage::from_rgb(size, &picture.rgb));
+            }
+            let button = widgets::icon_button(ui, Icon::Delete, state.t(Key::BinPicture));
+            if button.on_hover_text(state.t(Key::BinPictureTip)).clicked() {
+                state.ask(Action::BinPicture(path));
+            }
+        }
+    });
+}
+
+fn directions_ui(ui: &mut Ui, state: &mut State) {
+    let lang = state.lang;
+    let count = state.paint.model.as_ref().map_or(0, |model| model.directions.min(DIRECTIONS));
+    if state.paint.partner.is_some() {
+        widgets::section(ui, state.t(Key::Mix));
+        ui.add_space(8.0);
+        let (name, hint) = (state.t(Key::Mix), state.t(Key::MixTip));
+        let row = SliderRow { name, hint, range: 0.0..=1.0, step: 0.01, decimals: 2, bend: 1.0, default: 0.5 };
+        let mut mix = f64::from(state.paint.mix);
+        if widgets::slider_row(ui, &row, &mut mix) {
+            state.paint.mix = mix as f32;
+        }
+        ui.add_space(16.0);
+    }
+    if count == 0 {
+        return;
+    }
+    widgets::section(ui, state.t(Key::Directions));
+    ui.add_space(8.0);
+    for index in 0..count {
+        let name = fill(lang, Key::DirectionNumber, &[&(index + 1).to_string()]);
+        let hint = state.t(Key::DirectionTip);
+        let row = SliderRow { name: &name, hint, range: -8.0..=8.0, step: 0.1, decimals: 1, bend: 1.0, default: 0.0 };
+        let mut step = f64::from(state.paint.steps[index]);
+        if widgets::slider_row(ui, &row, &mut step) {
+            state.paint.steps[index] = step as f32;
+        }
+    }
+}
+
+/// What shapes the next pictures.
+fn next_ui(ui: &mut Ui, state: &mut State) {
+    widgets::section(ui, state.t(Key::NextPictures));
+    ui.add_space(8.0);
+    class_ui(ui, state);
+    let lang = state.lang;
+    let row = |name, hint, range, step, decimals, default| SliderRow {
+        name: crate::ui::t(lang, name),
+        hint: crate::ui::t(lang, hint),
+        range,
+        step,
+        decimals,
+        bend: 1.0,
+        default,
+    };
+    let settings = &mut state.preferences.painting;
+    let mut count = settings.count as f64;
+    if widgets::slider_row(ui, &row(Key::Count, Key::CountTip, 1.0..=96.0, 1.0, 0, 24.0), &mut count) {
+        settings.count = count as usize;
+    }
+    let mut truncation = f64::from(settings.truncation);
+    if widgets::slider_row(ui, &row(Key::Truncation, Key::TruncationTip, 0.1..=1.5, 0.01, 2, 1.0), &mut truncation) {
+        settings.truncation = truncation as f32;
+    }
+    let mut seed = settings.seed as f64;
+    let most = super::super::preferences::MOST_SEED as f64 - 1.0;
+    if widgets::slider_row(ui, &row(Key::Seed, Key::PaintSeedTip, 0.0..=most, 1.0, 0, 1.0), &mut seed) {
+        settings.seed = seed as u64;
+    }
+}
+
+fn class_ui(ui: &mut Ui, state: &mut State) {
+    let classes = state.paint.model.as_ref().map(|model| model.classes.clone()).unwrap_or_default();
+    if classes.is_empty() {
+        return;
+    }
+    let name = |class: Option<u32>| match class.and_then(|class| classes.get(class as usize)) {
+        Some((en, zh)) => state.lang.pick(en, zh).to_owned(),
+        None => state.t(Key::AnyClass).to_owned(),
+    };
+    let width = ui.available_width();
+    let label = state.t(Key::Class);
+    let current = state.preferences.painting.class.filter(|class| (*class as usize) < classes.len());
+    let button = widgets::menu_button(ui, Some(width), label, &name(current), label);
+    let button = button.on_hover_text(state.t(Key::ClassTip));
+    let mut chosen = None;
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_START).gap(6.0).frame(widgets::popup_frame(ui));
+    popup.id(Id::unique("class")).width(width).show(|ui| {
+        ui.set_width(width);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for class in std::iter::once(None).chain((0..classes.len() as u32).map(Some)) {
+            let icon = if class == current { Icon::Check } else { Icon::Paint };
+            if widgets::menu_row(ui, Some(icon), &name(class), "", class == current).clicked() {
+                chosen = Some(class);
+            }
+        }
+    });
+    if let Some(class) = chosen {
+        state.preferences.painting.class = class;
+    }
+    ui.add_space(6.0);
+}
