@@ -124,13 +124,16 @@ impl DcganConfig {
         let mut weights = Vec::new();
         let mut before = self.channels;
         for (layer, after) in self.widths.iter().rev().enumerate() {
-            weights.push((format!("layers.{layer}.weight"), vec![*after, before, 4, 4], Some(0.05)));
-            weights.push((format!("layers.{layer}.bias"), vec![*after], Some(0.0)));
+            weights.push((format!("layers.{layer}.weight"), vec![*after, before, 4, 4], Some(0.02)));
+            if layer > 0 {
+                weights.push((format!("norms.{layer}.weight"), vec![*after], None));
+            }
+            weights.push((format!("norms.{layer}.bias"), vec![*after], Some(0.0)));
             before = *after;
         }
-        weights.push(("score.weight".to_owned(), vec![1, before * 16 + 1], Some(0.05)));
+        weights.push(("score.weight".to_owned(), vec![1, before * 16], Some(0.02)));
         if !self.classes.is_empty() {
-            weights.push(("class.weight".to_owned(), vec![self.classes.len(), before], Some(0.05)));
+            weights.push(("class.weight".to_owned(), vec![self.classes.len(), before], Some(0.02)));
         }
         weights
     }

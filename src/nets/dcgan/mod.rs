@@ -1,5 +1,5 @@
 //! DCGAN (Radford et al., 2016): a generator of transposed convolutions with batch norm, for square pictures of 4 · 2ⁿ
-//! pixels, and its discriminator. With classes, the generator is given the class beside the latent vector, and the
+//! pixels, and its discriminator, both with batch norm. With classes, the generator is given the class beside the latent vector, and the
 //! discriminator judges by a projection on it (Miyato and Koyama, 2018).
 //!
 //! Tensors have the names of the network's common PyTorch form: `main.{0,3,6,…}.weight` are convolutions (in, out, 4, 4),

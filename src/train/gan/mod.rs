@@ -1,5 +1,5 @@
-//! Training a generative adversarial network on pictures (Goodfellow et al., 2014): a DCGAN with the hinge loss and a
-//! spectrally normalised critic, whose averaged generator becomes the model.
+//! Training a generative adversarial network on pictures (Goodfellow et al., 2014): a DCGAN whose averaged generator
+//! becomes the model.
 //!
 //! [`run`] takes the steps and keeps, in a folder, a checkpoint that training goes on from exactly, the model as it is,
 //! and a sheet of what it draws.
@@ -36,7 +36,7 @@ const SHEET: usize = 8;
 pub struct GanReport {
     /// Steps taken.
     pub step: u64,
-    /// The mean losses since the last report: the generator's, and the critic's, which is 2 when it knows nothing.
+    /// The mean losses since the last report: the generator's, and the critic's, which is 2 log 2 when it knows nothing.
     pub generator_loss: f64,
     pub critic_loss: f64,
     /// Real pictures seen a second.

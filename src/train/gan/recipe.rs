@@ -75,13 +75,9 @@ pub struct GanSteps {
     /// Adam's decays of the first and the second moment.
     pub betas: [f64; 2],
     /// Deviation of the noise that both networks' pictures reach the critic with, at the first step and at the last
-    /// (instance noise, Sønderby et al., 2017): without it a critic of sharp pictures wins at once.
+    /// (instance noise, Sønderby et al., 2017): without it a critic of sharp pictures may win at once.
     #[serde(default)]
     pub noise: [f64; 2],
-    /// Weight of the squared slope of the critic at real pictures, by differences along random directions (R1, Mescheder
-    /// et al., 2018); 0 for none.
-    #[serde(default)]
-    pub penalty: f64,
     /// From this step the learning rates fall to a tenth at the last.
     pub fall_from: u64,
     /// Decay of the averaged generator, which becomes the model.
@@ -104,7 +100,7 @@ impl GanRecipe {
             && rate(training.learning_rate)
             && rate(training.critic_learning_rate)
             && training.betas.iter().all(|beta| (0.0..1.0).contains(beta))
-            && training.noise.iter().chain([&training.penalty]).all(|value| (0.0..=1_000.0).contains(value))
+            && training.noise.iter().all(|deviation| (0.0..=10.0).contains(deviation))
             && (0.0..1.0).contains(&training.average)
             && training.steps > 0
             && training.checkpoint_every > 0;

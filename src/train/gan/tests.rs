@@ -38,7 +38,6 @@ fn recipe() -> GanRecipe {
             critic_learning_rate: 2e-3,
             betas: [0.5, 0.99],
             noise: [0.1, 0.0],
-            penalty: 0.1,
             fall_from: 60,
             average: 0.9,
             checkpoint_every: 30,
@@ -109,7 +108,7 @@ fn it_learns_and_what_it_learnt_draws() {
     let go = AtomicBool::new(false);
     run(&recipe(), pictures(data.path()), (dir.path(), false), 90, &go, &mut report).expect("trains");
     assert_eq!(reports.iter().map(|report| report.step).collect::<Vec<_>>(), [30, 50, 60, 90]);
-    assert!(reports[3].critic_loss < 1.9, "{reports:?}");
+    assert!(reports[3].critic_loss < 1.35, "{reports:?}");
     let (tensors, metadata) =
         crate::formats::safetensors::load_all(&dir.path().join("tiny.safetensors")).expect("a model");
     let tensors = tensors.into_iter().map(|(name, t)| (name, t.to_dtype(candle_core::DType::F32).expect("floats")));

@@ -22,8 +22,8 @@ const LAST_SHARE: f64 = 0.1;
 const STATISTICS_BATCHES: u64 = 12;
 /// Random numbers for those, apart from those of steps.
 const STATISTICS_PLACE: u64 = 1 << 40;
-/// How far apart the pictures are whose scores tell the critic's slope.
-const STEP: f64 = 0.05;
+/// How sure the critic should be of real pictures.
+const REAL: f64 = 0.9;
 
 /// Named variables, and what optimises them.
 struct Half {
@@ -40,8 +40,6 @@ pub struct GanTrainer {
     generator: Half,
     critic: Half,
     averages: Ema,
-    /// For each of the critic's weights: the left singular vector of its largest singular value, or nothing.
-    directions: Vec<Option<Tensor>>,
     step: u64,
 }
 
@@ -103,21 +101,11 @@ impl GanTrainer {
             let plan = &recipe.training;
             let generator = Half::new(config.generator_weights(), (plan.learning_rate, plan.betas), &mut rng)?;
             let critic = Half::new(config.discriminator_weights(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
-            let direction = |variable: &Var| {
-                let dims = variable.dims();
-                (dims.len() > 1)
-                    .then(|| {
-                        let numbers: Vec<f32> = (0..dims[0]).map(|_| rng.normal() as f32).collect();
-                        Tensor::from_vec(numbers, (dims[0], 1), &Device::Cpu).and_then(|u| unit(&u))
-                    })
-                    .transpose()
-            };
-            let directions = critic.variables.iter().map(direction).collect::<TensorResult<Vec<_>>>()?;
             let averages = Ema::new(generator.variables.clone())?;
-            Ok((generator, critic, directions, averages))
+            Ok((generator, critic, averages))
         };
-        let (generator, critic, directions, averages) = build().map_err(|why| failed(&why))?;
-        Ok(Self { recipe, config, pictures, generator, critic, averages, directions, step: 0 })
+        let (generator, critic, averages) = build().map_err(|why| failed(&why))?;
+        Ok(Self { recipe, config, pictures, generator, critic, averages, step: 0 })
     }
 
     /// The sizes of the networks.
@@ -158,7 +146,8 @@ impl GanTrainer {
         ))
     }
 
-    /// The hinge loss (Lim and Ye, 2017) with spectral normalisation of the critic (Miyato et al., 2018).
+    /// The loss of the first GANs, not saturating (Goodfellow et al., 2014), with one-sided label smoothing (Salimans et
+    /// al., 2016).
     fn learn(&mut self, noise: f64) -> TensorResult<Losses> {
         let batch = self.recipe.training.batch;
         // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
@@ -166,33 +155,21 @@ impl GanTrainer {
         let (real, labels) = self.real(batch, &mut rng)?;
         let (z, wanted) = self.latents(batch, &mut rng)?;
         let (made, _) = self.generator_net()?.run(&z)?;
-
         let (real, made) = (noisy(&real, noise, &mut rng)?, noisy(&made, noise, &mut rng)?);
 
-        self.turn()?;
-        let penalty = self.recipe.training.penalty;
-        let mut seen = vec![real.clone(), made.detach()];
-        let mut classes: Vec<Tensor> = labels.iter().chain(&wanted).cloned().collect();
-        if penalty > 0.0 {
-            seen.push(noisy(&real, STEP, &mut rng)?);
-            classes.extend(labels.clone());
-        }
-        let classes = (!classes.is_empty()).then(|| Tensor::cat(&classes, 0)).transpose()?;
-        let scores = self.critic_net(false)?.forward(&Tensor::cat(&seen, 0)?, classes.as_ref())?;
-        let of_real = scores.narrow(0, 0, batch)?;
-        let real_loss = (1.0 - &of_real)?.relu()?.mean_all()?;
-        let made_loss = (1.0 + scores.narrow(0, batch, batch)?)?.relu()?.mean_all()?;
-        let mut critic_loss = (real_loss + made_loss)?;
-        if penalty > 0.0 {
-            let slope = ((scores.narrow(0, 2 * batch, batch)? - &of_real)? / STEP)?;
-            critic_loss = (critic_loss + (slope.sqr()?.mean_all()? * (penalty / 2.0))?)?;
-        }
+        let critic_net = self.critic_net(false)?;
+        let of_real = critic_net.forward(&real, labels.as_ref())?;
+        let of_made = critic_net.forward(&made.detach(), wanted.as_ref())?;
+        let sure = surprise(&of_real, true)?;
+        let unsure = surprise(&of_real, false)?;
+        let real_loss = ((sure * REAL)? + (unsure * (1.0 - REAL))?)?;
+        let critic_loss = (real_loss + surprise(&of_made, false)?)?;
         let critic = f64::from(critic_loss.to_scalar::<f32>()?);
         if critic.is_finite() {
             self.critic.adam.step(&critic_loss.backward()?)?;
         }
 
-        let fooled = self.critic_net(true)?.forward(&made, wanted.as_ref())?.mean_all()?.neg()?;
+        let fooled = surprise(&self.critic_net(true)?.forward(&made, wanted.as_ref())?, true)?;
         let generator = f64::from(fooled.to_scalar::<f32>()?);
         if critic.is_finite() && generator.is_finite() {
             let gradients: GradStore = fooled.backward()?;
@@ -256,33 +233,10 @@ impl GanTrainer {
         Generator::in_training(&self.config, &tensors).map_err(wrapped)
     }
 
-    /// The critic with every matrix divided by its largest singular value; `frozen` when only what runs before it learns.
+    /// The critic; `frozen` when only what runs before it learns.
     fn critic_net(&self, frozen: bool) -> TensorResult<Discriminator> {
-        let mut tensors = Vec::new();
-        for (variable, direction) in self.critic.variables.iter().zip(&self.directions) {
-            let weight = if frozen { variable.as_detached_tensor() } else { variable.as_tensor().clone() };
-            let Some(u) = direction else {
-                tensors.push(weight);
-                continue;
-            };
-            let matrix = weight.flatten_from(1)?;
-            let v = unit(&matrix.detach().t()?.matmul(u)?)?;
-            let largest = u.t()?.matmul(&matrix.matmul(&v)?)?;
-            tensors.push(matrix.broadcast_div(&largest)?.reshape(variable.dims())?);
-        }
-        Discriminator::new(&self.config, &self.critic.named(tensors)).map_err(wrapped)
-    }
-
-    /// A round of the power iteration that finds singular vectors.
-    fn turn(&mut self) -> TensorResult<()> {
-        for (variable, direction) in self.critic.variables.iter().zip(&mut self.directions) {
-            if let Some(u) = direction {
-                let matrix = variable.as_detached_tensor().flatten_from(1)?;
-                let v = unit(&matrix.t()?.matmul(u)?)?;
-                *u = unit(&matrix.matmul(&v)?)?;
-            }
-        }
-        Ok(())
+        let read = |v: &Var| if frozen { v.as_detached_tensor() } else { v.as_tensor().clone() };
+        Discriminator::new(&self.config, &self.critic.named(self.critic.variables.iter().map(read))).map_err(wrapped)
     }
 
     /// The tensors of the averaged generator, with the norms' statistics.
@@ -345,11 +299,6 @@ impl GanTrainer {
             for (name, average) in self.generator.names.iter().zip(self.averages.averages()?) {
                 state.insert(format!("ema.{name}"), average);
             }
-            for (name, direction) in self.critic.names.iter().zip(&self.directions) {
-                if let Some(direction) = direction {
-                    state.insert(format!("u.{name}"), direction.clone());
-                }
-            }
             state.insert("step".to_owned(), Tensor::new(&[self.step as i64], &Device::Cpu)?);
             Ok(state)
         };
@@ -384,17 +333,13 @@ impl GanTrainer {
         let generator = (all(&self.generator, "g.")?, moments(&self.generator, "g")?);
         let critic = (all(&self.critic, "d.")?, moments(&self.critic, "d")?);
         let averages = all(&self.generator, "ema.")?;
-        let direction = |(name, direction): (&String, &Option<Tensor>)| {
-            direction.as_ref().map(|direction| get(format!("u.{name}"), direction)).transpose()
-        };
-        let directions = self.critic.names.iter().zip(&self.directions).map(direction).collect::<Result<Vec<_>>>()?;
         let mut put = || -> TensorResult<()> {
             self.generator.restore(step, &generator.0, &generator.1)?;
             self.critic.restore(step, &critic.0, &critic.1)?;
             self.averages.restore(&averages)
         };
         put().map_err(|why| failed(&why))?;
-        (self.directions, self.step) = (directions, step);
+        self.step = step;
         Ok(())
     }
 }
@@ -408,9 +353,11 @@ fn noisy(pictures: &Tensor, deviation: f64, rng: &mut Rng) -> TensorResult<Tenso
     pictures + Tensor::from_vec(numbers, pictures.shape(), &Device::Cpu)?
 }
 
-/// A vector over its length.
-fn unit(vector: &Tensor) -> TensorResult<Tensor> {
-    vector.broadcast_div(&(vector.sqr()?.sum_all()?.sqrt()? + 1e-12)?)
+/// `−log σ(x)`, or `−log (1 − σ(x))` of what is not real, the mean.
+fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
+    let x = if real { logits.neg()? } else { logits.clone() };
+    // log (1 + eˣ) without overflow.
+    (x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?.mean_all()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
