@@ -12,7 +12,7 @@ use atelier::{
     Result,
     app::EngineLink,
     catalogue::Model,
-    engine::{Event, Job, JobKind, Outcome, Progress, TextModelInfo, UiCommand, Unit},
+    engine::{Event, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TextModelInfo, UiCommand, Unit},
     generate::{ContextReport, Likely, Prompt, StopReason, TextOutcome, TextRequest, TextToken},
     recipe::Recipe,
 };
@@ -39,6 +39,9 @@ pub struct Script {
     pub refuse: Option<atelier::Error>,
     /// Files are not written: the disk is full.
     pub disk_full: bool,
+    /// The painter and the synthesiser, where a test plays them.
+    pub paint: Option<PaintPort>,
+    pub sound: Option<SoundPort>,
     progress: Option<Progress>,
 }
 
@@ -165,6 +168,37 @@ pub fn bundled() -> Model {
     }
 }
 
+/// A model that draws, and one that plays.
+pub fn drawing() -> Model {
+    Model {
+        name: "tianshu".to_owned(),
+        kind: "image",
+        family: "dcgan".to_owned(),
+        quantisation: "BF16".to_owned(),
+        parameters: 1_600_000,
+        licence: "MIT".to_owned(),
+        licence_text: "MIT".to_owned(),
+        size_bytes: 3_200_000,
+        memory_bytes: 80_000_000,
+        source: "characters of open fonts".to_owned(),
+        path: "/models/image/tianshu.safetensors".into(),
+        ..bundled()
+    }
+}
+
+pub fn playing() -> Model {
+    Model {
+        name: "notes".to_owned(),
+        kind: "audio",
+        family: "wavenet".to_owned(),
+        path: "/models/audio/notes.safetensors".into(),
+        source: "notes of a soundfont".to_owned(),
+        size_bytes: 600_000,
+        parameters: 300_000,
+        ..drawing()
+    }
+}
+
 fn opened(path: &Path, refuse: Option<&atelier::Error>) -> Model {
     Model {
         name: path.file_name().expect("a file").to_string_lossy().into_owned(),
@@ -191,7 +225,7 @@ impl EngineLink for Fake {
         match command {
             UiCommand::ListModels { opened: paths, .. } => {
                 let refuse = script.refuse.clone();
-                let mut models = vec![bundled()];
+                let mut models = vec![bundled(), drawing(), playing()];
                 models.extend(paths.iter().map(|path| opened(path, refuse.as_ref())));
                 script.events.push_back(Event::ModelsListed { job, models });
             }
@@ -254,6 +288,14 @@ impl EngineLink for Fake {
 
     fn cancel(&mut self, job: Job) {
         self.script(|script| script.cancelled.push(job));
+    }
+
+    fn paint(&self) -> Option<PaintPort> {
+        self.script(|script| script.paint.clone())
+    }
+
+    fn sound(&self) -> Option<SoundPort> {
+        self.script(|script| script.sound.clone())
     }
 
     fn events(&mut self) -> Vec<Event> {

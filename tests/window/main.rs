@@ -5,6 +5,8 @@
 mod chat;
 mod fake;
 mod notebook;
+mod paint;
+mod sound;
 
 use atelier::{
     Lang,

@@ -90,6 +90,12 @@ pub struct PaintPort {
 }
 
 impl PaintPort {
+    /// A port whose inputs a test takes, and whose state it sets.
+    pub fn scripted() -> (Self, Receiver<PaintInput>) {
+        let (sender, inputs) = bounded(INPUTS);
+        (Self { inputs: sender, state: Arc::default() }, inputs)
+    }
+
     /// Tells the worker something; never waits. `false` when it was not taken: too much waits already.
     pub fn tell(&self, input: PaintInput) -> bool {
         self.inputs.try_send(input).is_ok()

@@ -192,14 +192,19 @@ impl Worker {
     fn draw_some(&mut self) -> Result<()> {
         let begun = Instant::now();
         let count = self.at_once.min(self.queue.len());
-        let requests: Vec<_> = self.queue.range(..count).map(|(request, _)| request.clone()).collect();
+        let mut requests: Vec<_> = self.queue.range(..count).map(|(request, _)| request.clone()).collect();
+        let model = self.model()?;
+        for request in &mut requests {
+            // What the seed would choose: variations of the picture keep it then.
+            request.class = model.class_of(request).map(|class| class as u32).or(request.class);
+        }
         let pictures = self.draw(&requests)?;
         let took = begun.elapsed();
         self.drawn = (self.drawn.0 + count, self.drawn.1 + took);
         self.at_once = if took < PASS { MOST_AT_ONCE.min(self.at_once * 2) } else { (self.at_once / 2).max(1) };
         let model = self.model.as_ref().map(|(_, model)| model.clone()).ok_or_else(none_open)?;
-        for picture in pictures {
-            let Some((request, path)) = self.queue.pop_front() else { break };
+        for (request, picture) in requests.into_iter().zip(pictures) {
+            let Some((_, path)) = self.queue.pop_front() else { break };
             let (width, height) = (picture.width, picture.height);
             let recipe = ImageRecipe { model: model.clone(), request, width, height, upscaled: None };
             if let Some(path) = &path {

@@ -102,6 +102,12 @@ pub struct SoundPort {
 }
 
 impl SoundPort {
+    /// A port whose inputs a test takes, and whose state it sets.
+    pub fn scripted() -> (Self, Receiver<SoundInput>) {
+        let (sender, inputs) = bounded(INPUTS);
+        (Self { inputs: sender, state: Arc::default() }, inputs)
+    }
+
     /// Tells the worker something; never waits.
     pub fn tell(&self, input: SoundInput) {
         let _ = self.inputs.try_send(input);
