@@ -107,7 +107,7 @@ fn sheet(trainer: &GanTrainer, seed: u64) -> Result<Vec<u8>> {
     for row in 0..SHEET {
         for column in 0..SHEET {
             // Without classes every picture has its own.
-            let place = if count > 0 { column + row / count * SHEET } else { column + row * SHEET };
+            let place = column + row.checked_div(count).unwrap_or(row) * SHEET;
             let mut rng = Rng::at(seed ^ 0x5EED, place as u64);
             numbers.extend((0..config.latent).map(|_| rng.normal() as f32));
             numbers.extend((0..count).map(|class| f32::from(u8::from(class == row % count.max(1)))));

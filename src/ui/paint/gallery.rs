@@ -35,8 +35,8 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
         for row in range {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = GAP;
-                for at in row * columns..((row + 1) * columns).min(shown.len()) {
-                    thumbnail_ui(ui, state, shown[at], side);
+                for index in shown.iter().skip(row * columns).take(columns) {
+                    thumbnail_ui(ui, state, *index, side);
                 }
             });
         }

@@ -79,9 +79,9 @@ impl PaintView {
             }
             self.numbered += 1;
             if painted.is_new {
-                front.push((self.numbered, painted))
+                front.push((self.numbered, painted));
             } else {
-                self.pictures.push((self.numbered, painted))
+                self.pictures.push((self.numbered, painted));
             }
         }
         front.reverse();
