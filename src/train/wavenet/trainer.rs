@@ -15,6 +15,7 @@ use crate::{
     Error, Result,
     formats::safetensors,
     kernels::{
+        autograd::first_order,
         elementwise::cross_entropy,
         optim::{Adam, AdamSettings, Ema},
     },
@@ -153,7 +154,7 @@ impl Trainer {
         let loss = loss(&net, &batch, shape.samples, shape.warm_up)?;
         let bits = f64::from(loss.to_scalar::<f32>()?) / std::f64::consts::LN_2;
         if bits.is_finite() {
-            self.adam.step(&loss.backward()?)?;
+            self.adam.step(&first_order(|| loss.backward())?)?;
             let average = self.recipe.training.average;
             self.averages.update(if self.step < YOUNG { average.min(YOUNG_AVERAGE) } else { average })?;
             self.step += 1;
