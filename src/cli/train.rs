@@ -45,7 +45,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
     match TrainRecipe::parse(&files::read_text(&args.recipe, MOST_RECIPE_BYTES)?)? {
         TrainRecipe::Wavenet(recipe) => wavenet(args, &recipe, out),
-        TrainRecipe::Dcgan(recipe) => dcgan(args, &recipe, out),
+        TrainRecipe::Gan(recipe) => gan(args, &recipe, out),
     }
 }
 
@@ -82,7 +82,7 @@ fn wavenet(args: &Args, recipe: &WaveNetRecipe, out: &mut Output<'_>) -> Result 
     printed.unread.map_or(Ok(()), Err)
 }
 
-fn dcgan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
+fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
     if args.from.is_some() {
         return Err(Failure::Usage(Error::new(
             "--from teaches a WaveNet further; a GAN goes on from its checkpoint with --resume.",

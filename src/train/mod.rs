@@ -13,8 +13,9 @@ use crate::{Error, Result};
 pub enum TrainRecipe {
     /// A WaveNet that plays notes.
     Wavenet(wavenet::WaveNetRecipe),
-    /// A DCGAN that draws pictures.
-    Dcgan(gan::GanRecipe),
+    /// A GAN that draws pictures.
+    #[serde(alias = "dcgan")]
+    Gan(gan::GanRecipe),
 }
 
 impl TrainRecipe {
@@ -32,7 +33,7 @@ impl TrainRecipe {
         })?;
         match &recipe {
             Self::Wavenet(recipe) => recipe.check()?,
-            Self::Dcgan(recipe) => recipe.check()?,
+            Self::Gan(recipe) => recipe.check()?,
         }
         Ok(recipe)
     }

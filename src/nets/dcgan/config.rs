@@ -1,5 +1,8 @@
 //! The sizes of a DCGAN.
 
+use std::collections::HashMap;
+
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Tensors, tensor};
@@ -21,7 +24,7 @@ pub struct ClassName {
 }
 
 /// The sizes, and the names of the classes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DcganConfig {
     /// Numbers of the latent vector, without the class.
     pub latent: usize,
@@ -51,6 +54,29 @@ impl DcganConfig {
         self.latent + self.classes.len()
     }
 
+    /// The tensors of a generator under the names that are used here, whatever its modules were called: 4 × 4
+    /// convolutions and norms alternate in the order of their numbers (`net.0`, `layers.2.1`, `conv1` and `bn1`), and
+    /// what has no weights between them, such as dropout, may shift the numbers. Others come back as they are.
+    pub fn canonical(tensors: Tensors) -> Tensors {
+        let Some(modules) = numbered(&tensors) else { return tensors };
+        let mut names = HashMap::new();
+        let mut convolutions = 0;
+        for (module, is_norm) in modules {
+            if !is_norm {
+                convolutions += 1;
+            }
+            let Some(layer) = 3_usize.checked_mul(convolutions).and_then(|index| index.checked_sub(3)) else {
+                return tensors;
+            };
+            names.insert(module, format!("main.{}", layer + usize::from(is_norm)));
+        }
+        let renamed = |(name, tensor): (String, Tensor)| {
+            let (module, part) = name.rsplit_once('.')?;
+            (part != "num_batches_tracked").then(|| Some((format!("{}.{part}", names.get(module)?), tensor))).flatten()
+        };
+        tensors.into_iter().filter_map(renamed).collect()
+    }
+
     /// Whether tensors look like a DCGAN generator's.
     pub fn fits(tensors: &Tensors) -> bool {
         tensors.get("main.0.weight").is_some_and(|weight| weight.dims().len() == 4)
@@ -62,15 +88,7 @@ impl DcganConfig {
     /// # Errors
     /// When they are no DCGAN generator's.
     pub fn of_tensors(tensors: &Tensors, metadata: Option<&str>) -> Result<Self> {
-        let told: Told = match metadata {
-            None => Told { classes: Vec::new() },
-            Some(text) => serde_json::from_str(text).map_err(|why| {
-                Error::new(
-                    format!("What the weights say about themselves cannot be read ({why}); get the model again."),
-                    format!("无法读取权重自带的说明（{why}），请重新获取模型。"),
-                )
-            })?,
-        };
+        let classes = classes_of(metadata)?;
         let mut widths = Vec::new();
         let (mut inputs, mut channels) = (0, 0);
         for layer in 0..=MOST_DOUBLINGS {
@@ -88,8 +106,7 @@ impl DcganConfig {
         }
         // The last is the picture's.
         widths.pop();
-        let classes = told.classes;
-        if widths.is_empty() || classes.len() >= inputs || classes.len() > MOST_CLASSES || !matches!(channels, 1 | 3) {
+        if widths.is_empty() || classes.len() >= inputs || !matches!(channels, 1 | 3) {
             return Err(foreign());
         }
         let config = Self { latent: inputs - classes.len(), channels, widths, classes };
@@ -137,6 +154,52 @@ impl DcganConfig {
         }
         weights
     }
+}
+
+/// The classes that a file's metadata name, if it has any.
+///
+/// # Errors
+/// When they cannot be read, or are too many.
+pub fn classes_of(metadata: Option<&str>) -> Result<Vec<ClassName>> {
+    let Some(text) = metadata else { return Ok(Vec::new()) };
+    let told = serde_json::from_str(text).map_err(|why| why.to_string());
+    let told = told.and_then(|told: Told| match told.classes.len() {
+        0..=MOST_CLASSES => Ok(told.classes),
+        many => Err(format!("{many} classes")),
+    });
+    told.map_err(|why| {
+        Error::new(
+            format!("What the weights say about themselves cannot be read ({why}); get the model again."),
+            format!("无法读取权重自带的说明（{why}），请重新获取模型。"),
+        )
+    })
+}
+
+/// The modules in the order of their numbers, with whether each is a norm; `None` when there are other kinds, or no
+/// transposed convolutions that widen a picture.
+fn numbered(tensors: &Tensors) -> Option<Vec<(String, bool)>> {
+    let mut modules = Vec::new();
+    for (name, tensor) in tensors {
+        let (module, part) = name.rsplit_once('.')?;
+        if part != "weight" {
+            continue;
+        }
+        let is_norm = match tensor.dims() {
+            [_, _, 4, 4] => false,
+            [_] if tensors.contains_key(&format!("{module}.running_mean")) => true,
+            _ => return None,
+        };
+        let digits = module.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        let number: Vec<u64> = digits.map(|digits| digits.parse().ok()).collect::<Option<_>>()?;
+        modules.push((number, is_norm, module.to_owned()));
+    }
+    modules.sort_unstable();
+    // Each convolution takes what the one before it gives.
+    let convolutions: Vec<_> = modules.iter().filter(|(_, is_norm, _)| !is_norm).collect();
+    let dims = |module: &str| tensors.get(&format!("{module}.weight")).map(|weight| weight.dims());
+    let fits = |pair: &[&(Vec<u64>, bool, String)]| Some(dims(&pair[0].2)?.get(1)? == dims(&pair[1].2)?.first()?);
+    let fits = convolutions.len() > 1 && convolutions.windows(2).all(|pair| fits(pair) == Some(true));
+    fits.then(|| modules.into_iter().map(|(_, is_norm, module)| (module, is_norm)).collect())
 }
 
 fn foreign() -> Error {

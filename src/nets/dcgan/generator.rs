@@ -70,7 +70,10 @@ impl Generator {
             let channels = scale.dims();
             let running = |part: &str| shaped(tensors, &format!("main.{}.running_{part}", 3 * index + 1), channels);
             let (mean, variance) = (running("mean")?, running("var")?);
+            // The convolution's own bias, of networks that have one beside the norm's.
+            let own = tensors.get(&format!("main.{}.bias", 3 * index));
             let fold = || -> TensorResult<(Tensor, Tensor)> {
+                let mean = own.map_or_else(|| Ok(mean.clone()), |own| &mean - own)?;
                 let scale = (scale / (variance + EPSILON)?.sqrt()?)?;
                 let bias = (&shift - (mean * &scale)?)?;
                 let weight = layer.weight.broadcast_mul(&scale.reshape((1, scale.elem_count(), 1, 1))?)?;

@@ -11,7 +11,7 @@ mod generator;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ClassName, DcganConfig, METADATA};
+pub use config::{ClassName, DcganConfig, METADATA, classes_of};
 pub use discriminator::Discriminator;
 pub use generator::Generator;
 

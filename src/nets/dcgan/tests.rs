@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{DType, Device, Tensor};
 
 use super::*;
-use crate::kernels::testing::Numbers;
+use crate::kernels::{autograd::first_order, testing::Numbers};
 
 fn config() -> DcganConfig {
     let class = |en: &str| ClassName { en: en.to_owned(), zh: "类".to_owned() };
@@ -37,6 +37,75 @@ fn evaluation_is_training_with_the_statistics_of_its_batch() {
     assert!(far.expect("a number") < 1e-5);
     let plain = DcganConfig::of_tensors(&tensors, None).expect("a config");
     assert_eq!((plain.latent, plain.classes.len()), (7, 0));
+}
+
+#[test]
+fn modules_may_be_called_and_numbered_otherwise() {
+    let (config, mut numbers) = (config(), Numbers::new(6));
+    let mut good = random(config.generator_weights(), &mut numbers);
+    for (layer, width) in config.widths.iter().enumerate() {
+        let mut values = numbers.vector(2 * width);
+        values.iter_mut().for_each(|value| *value = value.abs() + 0.5);
+        let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).expect("a tensor");
+        good.insert(format!("main.{}.running_mean", 3 * layer + 1), tensor(&values[..*width]));
+        good.insert(format!("main.{}.running_var", 3 * layer + 1), tensor(&values[*width..]));
+    }
+    let z = Tensor::from_vec(numbers.vector(2 * 7), (2, 7), &Device::Cpu).expect("latents");
+    let draw = |tensors: &Tensors| -> Vec<f32> {
+        let pictures = Generator::new(&config, tensors).expect("a generator").forward(&z).expect("pictures");
+        pictures.flatten_all().and_then(|t| t.to_vec1()).expect("numbers")
+    };
+    let names = [
+        ["net.0.0", "net.0.1", "net.4.0", "net.4.1", "net.10.0"],
+        ["conv1", "bn1", "conv2", "bn2", "conv3"],
+        ["main.0", "main.1", "main.4", "main.5", "main.7"],
+    ];
+    for names in names {
+        let renamed = |(name, tensor): (&String, &Tensor)| {
+            let (_, rest) = name.split_once('.').expect("main");
+            let (number, part) = rest.split_once('.').expect("a part");
+            let number: usize = number.parse().expect("a number");
+            (format!("{}.{part}", names[number - number / 3]), tensor.clone())
+        };
+        let mut other: Tensors = good.iter().map(renamed).collect();
+        other.insert(format!("{}.num_batches_tracked", names[1]), Tensor::new(9_i64, &Device::Cpu).expect("a number"));
+        let canonical = DcganConfig::canonical(other.clone());
+        assert_eq!(draw(&canonical), draw(&good));
+        // A bias of a convolution before its norm only moves the mean.
+        let mean = good["main.1.running_mean"].clone();
+        other.insert(format!("{}.bias", names[0]), mean);
+        other.insert(format!("{}.running_mean", names[1]), (&good["main.1.running_mean"] * 2.0).expect("twice"));
+        let off = draw(&DcganConfig::canonical(other))
+            .iter()
+            .zip(draw(&good))
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(off < 1e-5, "{off}");
+    }
+    // What is no such generator comes back as it is.
+    let critic = random(config.discriminator_weights(), &mut numbers);
+    let names = |tensors: &Tensors| tensors.keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names(&DcganConfig::canonical(critic.clone())), names(&critic));
+}
+
+/// `tests/fixtures/eyes/make.py` makes what is compared.
+#[test]
+fn the_bundled_eyes_agree_with_pytorch() {
+    let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let load = |path: &str| candle_core::safetensors::load(root.join(path), &Device::Cpu).expect("tensors");
+    let weights = load("models/image/eyes/eyes.safetensors").into_iter();
+    let weights = weights.map(|(name, tensor)| (name, tensor.to_dtype(DType::F32).expect("floats"))).collect();
+    let weights = DcganConfig::canonical(weights);
+    let config = DcganConfig::of_tensors(&weights, None).expect("a config");
+    assert_eq!((config.latent, config.side(), config.channels), (108, 128, 3));
+    let io = load("tests/fixtures/eyes/io.safetensors");
+    let drawn = Generator::new(&config, &weights).expect("a generator").forward(&io["input"]).expect("pictures");
+    let third = Tensor::new((0..128).step_by(3).collect::<Vec<u32>>(), &Device::Cpu).expect("places");
+    let drawn = drawn.index_select(&third, 2).and_then(|t| t.index_select(&third, 3)).expect("every third");
+    assert_eq!(drawn.dims(), io["output"].dims());
+    let far = (drawn - &io["output"]).and_then(|t| t.abs()?.max_all()?.to_scalar::<f32>()).expect("a number");
+    // Of a range of 2.
+    assert!(far < 2e-4, "{far}");
 }
 
 #[test]
@@ -96,7 +165,7 @@ fn slopes(
         })
         .collect();
     let tensors = variables.iter().map(|(name, v)| (name.clone(), v.as_tensor().clone())).collect();
-    let gradients = loss(&tensors).and_then(|loss| loss.backward()).expect("gradients");
+    let gradients = loss(&tensors).and_then(|loss| first_order(|| loss.backward())).expect("gradients");
     let mut slopes = Vec::new();
     for (name, _, _) in weights {
         let gradient = gradients.get(variables[name].as_tensor()).expect("a gradient");

@@ -27,6 +27,19 @@ impl MlpConfig {
         Self { sizes: [input_dim, 1024, 512, 256, 1] }
     }
 
+    /// Every weight with its shape and the standard deviation that it begins with.
+    pub fn weights(&self) -> Vec<(String, Vec<usize>, Option<f64>)> {
+        let layer = |(level, place): (usize, &usize)| {
+            let (inputs, outputs) = (self.sizes[level], self.sizes[level + 1]);
+            let deviation = Some(1.0 / (inputs as f64).sqrt());
+            [
+                (format!("fc.{place}.weight"), vec![outputs, inputs], deviation),
+                (format!("fc.{place}.bias"), vec![outputs], Some(0.0)),
+            ]
+        };
+        PLACES.iter().enumerate().flat_map(layer).collect()
+    }
+
     /// The sizes found in a state dict.
     pub(super) fn of_state(state: &State) -> crate::Result<Self> {
         let mut sizes = [0; 5];
@@ -49,6 +62,7 @@ impl MlpConfig {
 struct Mlp {
     layers: Vec<Linear>,
     input_dim: usize,
+    hidden_dim: usize,
     output_dim: usize,
 }
 
@@ -59,7 +73,7 @@ impl Mlp {
             Linear::new(config.sizes[level], config.sizes[level + 1], &weights.pp(place))
         };
         let layers = PLACES.iter().enumerate().map(layer).collect::<Result<_>>()?;
-        Ok(Self { layers, input_dim: config.sizes[0], output_dim: config.sizes[4] })
+        Ok(Self { layers, input_dim: config.sizes[0], hidden_dim: config.sizes[1], output_dim: config.sizes[4] })
     }
 
     /// (N, inputs) to (N, outputs)
@@ -90,6 +104,11 @@ impl Generator {
     /// How many numbers it takes.
     pub fn input_dim(&self) -> usize {
         self.0.input_dim
+    }
+
+    /// How many numbers its first layer makes.
+    pub fn hidden_dim(&self) -> usize {
+        self.0.hidden_dim
     }
 
     /// How many numbers it makes.

@@ -8,7 +8,10 @@ use std::{
 use ab_glyph::{Font as _, FontVec, ScaleFont as _};
 use image::imageops::FilterType;
 
-use super::recipe::{DataRecipe, FontRecipe, GanRecipe};
+use super::{
+    idx,
+    recipe::{DataRecipe, FontRecipe, GanRecipe},
+};
 use crate::{Error, Result, files, nets::dcgan::ClassName};
 
 /// The largest picture or font that is read.
@@ -46,6 +49,9 @@ impl Pictures {
         recipe.check()?;
         let pictures = match &recipe.data {
             DataRecipe::Images { mirror, channels } => of_folder(data, recipe.side(), *channels, *mirror, progress)?,
+            DataRecipe::Idx { images, labels, classes } => {
+                of_idx(data, recipe.side(), (images, labels.as_deref()), classes)?.filter(|_| progress(1.0))
+            }
             DataRecipe::Glyphs { characters, fonts } => of_fonts(data, recipe.side(), *characters, fonts, progress)?,
         };
         let Some(pictures) = pictures else { return Ok(None) };
@@ -159,6 +165,44 @@ fn planes_of(path: &Path, side: usize, channels: usize) -> std::result::Result<V
         return Ok(pixels.pixels().map(|p| grey([0, 1, 2].map(|k| over(p[k], p[3])))).collect());
     }
     Ok((0..3).flat_map(|k| pixels.pixels().map(move |p| over(p[k], p[3]))).collect())
+}
+
+/// The grey pictures of an IDX file, light on dark as they are, and their classes.
+fn of_idx(
+    folder: &Path,
+    side: usize,
+    (images, labels): (&str, Option<&str>),
+    classes: &[ClassName],
+) -> Result<Option<Pictures>> {
+    let all = idx::read(&folder.join(images), 3)?;
+    let &[count, high, wide] = all.sizes.as_slice() else { return Ok(None) };
+    let wrong = |name: &str| {
+        Error::new(
+            format!("The classes in “{name}” do not fit the pictures of “{images}” and the names in the recipe."),
+            format!("“{name}”中的类别与“{images}”中的图片或配方中的名称不符。"),
+        )
+    };
+    let labels = match labels {
+        None => vec![0; count],
+        Some(name) => {
+            let labels = idx::read(&folder.join(name), 1)?.bytes;
+            if labels.len() != count || labels.iter().any(|label| usize::from(*label) >= classes.len()) {
+                return Err(wrong(name));
+            }
+            labels.into_iter().map(u16::from).collect()
+        }
+    };
+    if wide == 0 || high == 0 {
+        return Err(wrong(images));
+    }
+    let same = wide == side && high == side;
+    let resized = |bytes: &[u8]| -> Vec<u8> {
+        let picture = image::GrayImage::from_raw(wide as u32, high as u32, bytes.to_vec()).unwrap_or_default();
+        image::imageops::resize(&picture, side as u32, side as u32, FilterType::Lanczos3).into_raw()
+    };
+    let bytes = if same { all.bytes } else { all.bytes.chunks_exact(wide * high).flat_map(resized).collect() };
+    let (classes, skipped) = (classes.to_vec(), Vec::new());
+    Ok(Some(Pictures { side, channels: 1, bytes, labels, classes, mirror: false, skipped }))
 }
 
 /// Every character that all fonts have, in every font.

@@ -1,10 +1,12 @@
-//! Training a generative adversarial network on pictures (Goodfellow et al., 2014): a DCGAN whose averaged generator
-//! becomes the model.
+//! Training a generative adversarial network on pictures (Goodfellow et al., 2014): networks whose averaged
+//! generator becomes the model.
 //!
 //! [`run`] takes the steps and keeps, in a folder, a checkpoint that training goes on from exactly, the model as it is,
 //! and a sheet of what it draws.
 
 mod data;
+mod idx;
+mod networks;
 mod recipe;
 #[cfg(test)]
 mod tests;
@@ -21,10 +23,11 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 pub use data::Pictures;
+pub use networks::{MlpGan, Networks};
 pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps};
 pub use trainer::{GanTrainer, Losses};
 
-use crate::{Error, Result, files, formats::png, nets::dcgan::Generator, random::Rng};
+use crate::{Error, Result, files, formats::png, random::Rng};
 
 /// Steps between two reports.
 const REPORT_EVERY: u64 = 50;
@@ -100,23 +103,23 @@ pub fn run(
 
 /// A PNG of pictures in rows: a class for each row, and in every column the same latent vectors.
 fn sheet(trainer: &GanTrainer, seed: u64) -> Result<Vec<u8>> {
-    let config = trainer.config();
-    let (side, count) = (config.side(), config.classes.len());
-    let generator = Generator::new(config, &trainer.model()?)?;
+    let networks = trainer.networks();
+    let (side, count) = (networks.side(), networks.classes().len());
+    let tensors = trainer.model()?;
     let mut numbers = Vec::new();
     for row in 0..SHEET {
         for column in 0..SHEET {
             // Without classes every picture has its own.
             let place = column + row.checked_div(count).unwrap_or(row) * SHEET;
             let mut rng = Rng::at(seed ^ 0x5EED, place as u64);
-            numbers.extend((0..config.latent).map(|_| rng.normal() as f32));
+            numbers.extend((0..networks.latent()).map(|_| rng.normal() as f32));
             numbers.extend((0..count).map(|class| f32::from(u8::from(class == row % count.max(1)))));
         }
     }
-    let drawn = Tensor::from_vec(numbers, (SHEET * SHEET, config.inputs()), &Device::Cpu)
-        .and_then(|z| generator.forward(&z)?.flatten_all()?.to_vec1::<f32>())
+    let drawn = Tensor::from_vec(numbers, (SHEET * SHEET, networks.latent() + count), &Device::Cpu)
+        .and_then(|z| networks.draw(&tensors, &z)?.flatten_all()?.to_vec1::<f32>())
         .map_err(|why| Error::new(format!("The sheet cannot be drawn: {why}."), format!("无法绘制样张：{why}。")))?;
-    let (wide, area, channels) = (SHEET * side, side * side, config.channels);
+    let (wide, area, channels) = (SHEET * side, side * side, networks.channels());
     let mut rgb = vec![0; wide * wide * 3];
     for (index, planes) in drawn.chunks_exact(area * channels).enumerate() {
         let (left, top) = (index % SHEET * side, index / SHEET * side);

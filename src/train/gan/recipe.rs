@@ -2,10 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{
-    Error, Result,
-    nets::dcgan::{ClassName, DcganConfig},
-};
+use crate::{Error, Result, nets::dcgan::ClassName};
 
 /// A recipe, as its TOML file holds it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -32,6 +29,16 @@ pub enum DataRecipe {
         /// 1 for grey, 3 for colour.
         channels: usize,
     },
+    /// An IDX file of grey pictures, such as MNIST's, in the data folder; gzip is unpacked.
+    Idx {
+        /// The file of pictures.
+        images: String,
+        /// The file of their classes.
+        labels: Option<String>,
+        /// What the classes are called, in the order of their numbers.
+        #[serde(default)]
+        classes: Vec<ClassName>,
+    },
     /// Characters of fonts, dark on light; each font is a class.
     Glyphs {
         /// Unicode code points, first and last; of those, all that every font has.
@@ -54,12 +61,22 @@ pub struct FontRecipe {
 
 /// The sizes of both networks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GanNetwork {
-    /// Numbers of the latent vector.
-    pub latent: usize,
-    /// Channels at 4 × 4, 8 × 8 and so on; pictures are twice as wide as the last.
-    pub widths: Vec<usize>,
+#[serde(untagged, deny_unknown_fields)]
+pub enum GanNetwork {
+    /// DCGANs.
+    Dcgan {
+        /// Numbers of the latent vector.
+        latent: usize,
+        /// Channels at 4 × 4, 8 × 8 and so on; pictures are twice as wide as the last.
+        widths: Vec<usize>,
+    },
+    /// Perceptrons.
+    Mlp {
+        /// Numbers of the latent vector.
+        latent: usize,
+        /// Width and height of pictures in pixels.
+        side: usize,
+    },
 }
 
 /// How training goes.
@@ -91,11 +108,16 @@ impl GanRecipe {
     pub fn check(&self) -> Result<()> {
         let (network, training) = (&self.network, &self.training);
         let plain = !self.name.is_empty() && !self.name.contains(['/', '\\', '\0']) && !self.name.starts_with('.');
-        let widths = (1..=6).contains(&network.widths.len()) && network.widths.iter().all(|w| (1..=2_048).contains(w));
+        let (latent, sizes) = match network {
+            GanNetwork::Dcgan { latent, widths } => {
+                (latent, (1..=6).contains(&widths.len()) && widths.iter().all(|w| (1..=2_048).contains(w)))
+            }
+            GanNetwork::Mlp { latent, side } => (latent, (4..=128).contains(side)),
+        };
         let rate = |rate: f64| rate > 0.0 && rate <= 0.1;
         let sensible = plain
-            && widths
-            && (1..=4_096).contains(&network.latent)
+            && sizes
+            && (1..=4_096).contains(latent)
             && (2..=1_024).contains(&training.batch)
             && rate(training.learning_rate)
             && rate(training.critic_learning_rate)
@@ -106,6 +128,9 @@ impl GanRecipe {
             && training.checkpoint_every > 0;
         let data = match &self.data {
             DataRecipe::Images { channels, .. } => matches!(channels, 1 | 3),
+            DataRecipe::Idx { images, labels, classes } => {
+                !images.is_empty() && labels.is_some() != classes.is_empty() && classes.len() <= 256
+            }
             DataRecipe::Glyphs { characters: [first, last], fonts } => {
                 first <= last && *last <= 0x10_FFFF && !fonts.is_empty() && fonts.len() <= 100
             }
@@ -119,14 +144,11 @@ impl GanRecipe {
         ))
     }
 
-    /// The network, for data of these classes.
-    pub fn config(&self, channels: usize, classes: Vec<ClassName>) -> DcganConfig {
-        let GanNetwork { latent, widths } = self.network.clone();
-        DcganConfig { latent, channels, widths, classes }
-    }
-
     /// Width and height of its pictures in pixels.
     pub fn side(&self) -> usize {
-        4 << self.network.widths.len()
+        match &self.network {
+            GanNetwork::Dcgan { widths, .. } => 4 << widths.len(),
+            GanNetwork::Mlp { side, .. } => *side,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use image::{Rgb, RgbImage};
 
 use super::*;
-use crate::nets::dcgan::DcganConfig;
+use crate::nets::dcgan::{ClassName, DcganConfig};
 
 /// Dark squares and light circles, 16 pixels wide.
 fn folder() -> tempfile::TempDir {
@@ -30,7 +30,7 @@ fn recipe() -> GanRecipe {
         name: "tiny".to_owned(),
         seed: 3,
         data: DataRecipe::Images { mirror: true, channels: 3 },
-        network: GanNetwork { latent: 8, widths: vec![16, 12] },
+        network: GanNetwork::Dcgan { latent: 8, widths: vec![16, 12] },
         training: GanSteps {
             steps: 60,
             batch: 8,
@@ -150,7 +150,7 @@ fn training_that_is_taken_up_again_takes_the_same_steps() {
     whole.export(&a).expect("exports");
     resumed.export(&b).expect("exports");
     assert!(fs::read(a).expect("read") == fs::read(b).expect("read"));
-    let other = GanRecipe { network: GanNetwork { latent: 9, widths: vec![16, 12] }, ..recipe() };
+    let other = GanRecipe { network: GanNetwork::Dcgan { latent: 9, widths: vec![16, 12] }, ..recipe() };
     let mut other = GanTrainer::new(other, pictures(data.path())).expect("a trainer");
     assert!(other.resume(&path).expect_err("refused").to_string().contains("another recipe"));
 }
@@ -164,9 +164,10 @@ fn recipes_that_make_no_sense_are_refused() {
     };
     assert!(recipe().check().is_ok());
     assert!(bad(|recipe| recipe.name = "../x".to_owned()));
-    assert!(bad(|recipe| recipe.network.widths.clear()));
-    assert!(bad(|recipe| recipe.network.widths[0] = 1 << 40));
-    assert!(bad(|recipe| recipe.network.latent = 0));
+    assert!(bad(|recipe| recipe.network = GanNetwork::Dcgan { latent: 8, widths: Vec::new() }));
+    assert!(bad(|recipe| recipe.network = GanNetwork::Dcgan { latent: 8, widths: vec![1 << 40, 12] }));
+    assert!(bad(|recipe| recipe.network = GanNetwork::Dcgan { latent: 0, widths: vec![16, 12] }));
+    assert!(bad(|recipe| recipe.network = GanNetwork::Mlp { latent: 8, side: 1 << 40 }));
     assert!(bad(|recipe| recipe.training.batch = 1));
     assert!(bad(|recipe| recipe.training.learning_rate = f64::NAN));
     assert!(bad(|recipe| recipe.training.average = 1.0));
@@ -174,4 +175,76 @@ fn recipes_that_make_no_sense_are_refused() {
     assert!(bad(|recipe| recipe.data = DataRecipe::Glyphs { characters: [9, 3], fonts: Vec::new() }));
     let bundled = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/image/tianshu/recipe.toml"));
     crate::train::TrainRecipe::parse(&bundled.expect("a recipe")).expect("parses");
+}
+
+/// Light crosses and rings on black, 28 pixels wide, as IDX files; the pictures packed.
+fn idx_folder() -> tempfile::TempDir {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut images = [[0, 0, 8, 3], [0, 0, 0, 40], [0, 0, 0, 28], [0, 0, 0, 28]].concat();
+    let mut labels = [[0, 0, 8, 1], [0, 0, 0, 40]].concat();
+    for index in 0..40_u8 {
+        labels.push(index % 2);
+        for at in 0..28 * 28_u32 {
+            let (x, y) = (f64::from(at % 28) - 13.5, f64::from(at / 28) - 13.5);
+            let on = if index % 2 == 0 { x.abs().min(y.abs()) < 3.0 } else { (x.hypot(y) - 8.0).abs() < 2.0 };
+            images.push(if on { 200 + index } else { 0 });
+        }
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&images).expect("packed");
+    files::write_whole(&dir.path().join("images.gz"), &packed.finish().expect("packed")).expect("written");
+    files::write_whole(&dir.path().join("labels"), &labels).expect("written");
+    files::write_whole(&dir.path().join("short"), &images[..images.len() - 1]).expect("written");
+    dir
+}
+
+fn mlp_recipe() -> GanRecipe {
+    let class = |en: &str| ClassName { en: en.to_owned(), zh: "类".to_owned() };
+    let data = DataRecipe::Idx {
+        images: "images.gz".to_owned(),
+        labels: Some("labels".to_owned()),
+        classes: vec![class("cross"), class("ring")],
+    };
+    GanRecipe { data, network: GanNetwork::Mlp { latent: 8, side: 28 }, ..recipe() }
+}
+
+#[test]
+fn perceptrons_learn_from_idx_files_and_the_model_draws_by_class() {
+    let (dir, data) = (tempfile::tempdir().expect("temporary folder"), idx_folder());
+    let load = |recipe: &GanRecipe| Pictures::load(recipe, data.path(), &mut |_| true);
+    let pictures = load(&mlp_recipe()).expect("loads").expect("to the end");
+    assert_eq!((pictures.labels.len(), pictures.side, pictures.bytes[13 * 28 + 3]), (40, 28, 200));
+    let go = AtomicBool::new(false);
+    run(&mlp_recipe(), pictures, (dir.path(), false), 240, &go, &mut |_| Ok(())).expect("trains");
+    let path = dir.path().join("tiny.safetensors");
+    let mut model = crate::generate::image::ImageModel::open("tiny", &path, 1).expect("opens");
+    let info = model.info().clone();
+    assert_eq!((info.family.as_str(), info.latent, info.width, info.classes.len()), ("mlp", 8, 28, 2));
+    assert!(info.directions > 0);
+    let mut requests: Vec<_> = (0..6).map(crate::generate::image::ImageRequest::of_seed).collect();
+    requests.iter_mut().enumerate().for_each(|(index, request)| request.class = Some(index as u32 % 2));
+    // Crosses have light in the middle, rings around it.
+    let [mut crosses, mut rings] = [0, 0];
+    let each = &mut |index: usize, picture: crate::generate::image::Picture| {
+        let middle = u32::from(picture.rgb[(14 * 28 + 14) * 3]);
+        if index.is_multiple_of(2) { crosses += middle } else { rings += middle }
+    };
+    assert!(model.draw(&requests, &go, each).expect("draws"));
+    assert!(crosses > rings + 100, "{crosses} {rings}");
+    // A larger size of pictures than the file's, and files that are damaged or do not fit.
+    let large = GanRecipe { network: GanNetwork::Dcgan { latent: 8, widths: vec![4, 4, 4] }, ..mlp_recipe() };
+    let larger = load(&large).expect("loads").expect("to the end");
+    assert_eq!((larger.side, larger.bytes.len()), (32, 40 * 32 * 32));
+    let with = |images: &str, labels: Option<&str>, count: usize| {
+        let classes = mlp_recipe().data;
+        let DataRecipe::Idx { mut classes, .. } = classes else { panic!("IDX") };
+        classes.truncate(count);
+        let data = DataRecipe::Idx { images: images.to_owned(), labels: labels.map(str::to_owned), classes };
+        load(&GanRecipe { data, ..mlp_recipe() }).err().map(|why| why.to_string()).expect("refused")
+    };
+    assert!(with("short", Some("labels"), 2).contains("IDX"));
+    assert!(with("labels", Some("labels"), 2).contains("IDX"));
+    assert!(with("images.gz", Some("labels"), 1).contains("classes"));
+    assert!(with("none", None, 0).contains("none"));
 }

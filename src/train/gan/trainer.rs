@@ -5,14 +5,16 @@ use std::{
     path::Path,
 };
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor, Var, backprop::GradStore};
+use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 
-use super::{Pictures, recipe::GanRecipe};
+use super::{Networks, Pictures, recipe::GanRecipe};
 use crate::{
     Error, Result,
     formats::safetensors,
-    kernels::optim::{Adam, AdamSettings, Ema},
-    nets::dcgan::{DcganConfig, Discriminator, Generator, METADATA},
+    kernels::{
+        autograd::first_order,
+        optim::{Adam, AdamSettings, Ema},
+    },
     random::Rng,
 };
 
@@ -35,7 +37,7 @@ struct Half {
 /// Both networks in training.
 pub struct GanTrainer {
     recipe: GanRecipe,
-    config: DcganConfig,
+    networks: Networks,
     pictures: Pictures,
     generator: Half,
     critic: Half,
@@ -68,6 +70,12 @@ impl Half {
         Ok(Self { names, variables, adam })
     }
 
+    /// The variables by name; `frozen` when only what runs before them learns.
+    fn tensors(&self, frozen: bool) -> HashMap<String, Tensor> {
+        let read = |v: &Var| if frozen { v.as_detached_tensor() } else { v.as_tensor().clone() };
+        self.named(self.variables.iter().map(read))
+    }
+
     fn named(&self, tensors: impl IntoIterator<Item = Tensor>) -> HashMap<String, Tensor> {
         self.names.iter().cloned().zip(tensors).collect()
     }
@@ -95,22 +103,23 @@ impl GanTrainer {
     /// When the recipe makes no sense, or memory cannot be had.
     pub fn new(recipe: GanRecipe, pictures: Pictures) -> Result<Self> {
         recipe.check()?;
-        let config = recipe.config(pictures.channels, pictures.classes.clone());
+        let networks = Networks::new(&recipe, pictures.channels, pictures.classes.clone());
+        let [of_generator, of_critic] = networks.weights();
         let mut rng = Rng::at(recipe.seed, u64::MAX);
         let mut build = || -> TensorResult<_> {
             let plan = &recipe.training;
-            let generator = Half::new(config.generator_weights(), (plan.learning_rate, plan.betas), &mut rng)?;
-            let critic = Half::new(config.discriminator_weights(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
+            let generator = Half::new(of_generator.clone(), (plan.learning_rate, plan.betas), &mut rng)?;
+            let critic = Half::new(of_critic.clone(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
             let averages = Ema::new(generator.variables.clone())?;
             Ok((generator, critic, averages))
         };
         let (generator, critic, averages) = build().map_err(|why| failed(&why))?;
-        Ok(Self { recipe, config, pictures, generator, critic, averages, step: 0 })
+        Ok(Self { recipe, networks, pictures, generator, critic, averages, step: 0 })
     }
 
-    /// The sizes of the networks.
-    pub fn config(&self) -> &DcganConfig {
-        &self.config
+    /// The networks.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     /// Steps taken.
@@ -154,25 +163,25 @@ impl GanTrainer {
         let mut rng = Rng::at(self.recipe.seed, self.step);
         let (real, labels) = self.real(batch, &mut rng)?;
         let (z, wanted) = self.latents(batch, &mut rng)?;
-        let (made, _) = self.generator_net()?.run(&z)?;
+        let (made, _) = self.networks.make(&self.generator.tensors(false), &z)?;
         let (real, made) = (noisy(&real, noise, &mut rng)?, noisy(&made, noise, &mut rng)?);
 
-        let critic_net = self.critic_net(false)?;
-        let of_real = critic_net.forward(&real, labels.as_ref())?;
-        let of_made = critic_net.forward(&made.detach(), wanted.as_ref())?;
+        let critic = self.critic.tensors(false);
+        let of_real = self.networks.judge(&critic, &real, labels.as_ref())?;
+        let of_made = self.networks.judge(&critic, &made.detach(), wanted.as_ref())?;
         let sure = surprise(&of_real, true)?;
         let unsure = surprise(&of_real, false)?;
         let real_loss = ((sure * REAL)? + (unsure * (1.0 - REAL))?)?;
         let critic_loss = (real_loss + surprise(&of_made, false)?)?;
         let critic = f64::from(critic_loss.to_scalar::<f32>()?);
         if critic.is_finite() {
-            self.critic.adam.step(&critic_loss.backward()?)?;
+            self.critic.adam.step(&first_order(|| critic_loss.backward())?)?;
         }
 
-        let fooled = surprise(&self.critic_net(true)?.forward(&made, wanted.as_ref())?, true)?;
+        let fooled = surprise(&self.networks.judge(&self.critic.tensors(true), &made, wanted.as_ref())?, true)?;
         let generator = f64::from(fooled.to_scalar::<f32>()?);
         if critic.is_finite() && generator.is_finite() {
-            let gradients: GradStore = fooled.backward()?;
+            let gradients = first_order(|| fooled.backward())?;
             self.generator.adam.step(&gradients)?;
             let early = (self.step as f64 + 1.0) / (self.step as f64 + 10.0);
             self.averages.update(self.recipe.training.average.min(early))?;
@@ -204,10 +213,10 @@ impl GanTrainer {
 
     /// Inputs of the generator (N, inputs), and their classes one-hot.
     fn latents(&self, batch: usize, rng: &mut Rng) -> TensorResult<(Tensor, Option<Tensor>)> {
-        let count = self.config.classes.len();
+        let count = self.networks.classes().len();
         let labels: Vec<u16> = (0..batch).map(|_| if count > 0 { rng.below(count) as u16 } else { 0 }).collect();
-        let numbers: Vec<f32> = (0..batch * self.config.latent).map(|_| rng.normal() as f32).collect();
-        let z = Tensor::from_vec(numbers, (batch, self.config.latent), &Device::Cpu)?;
+        let numbers: Vec<f32> = (0..batch * self.networks.latent()).map(|_| rng.normal() as f32).collect();
+        let z = Tensor::from_vec(numbers, (batch, self.networks.latent()), &Device::Cpu)?;
         let classes = self.one_hot(&labels)?;
         let inputs = match &classes {
             Some(classes) => Tensor::cat(&[&z, classes], 1)?,
@@ -217,7 +226,7 @@ impl GanTrainer {
     }
 
     fn one_hot(&self, labels: &[u16]) -> TensorResult<Option<Tensor>> {
-        let count = self.config.classes.len();
+        let count = self.networks.classes().len();
         if count == 0 {
             return Ok(None);
         }
@@ -228,17 +237,6 @@ impl GanTrainer {
         Tensor::from_vec(numbers, (labels.len(), count), &Device::Cpu).map(Some)
     }
 
-    fn generator_net(&self) -> TensorResult<Generator> {
-        let tensors = self.generator.named(self.generator.variables.iter().map(|v| v.as_tensor().clone()));
-        Generator::in_training(&self.config, &tensors).map_err(wrapped)
-    }
-
-    /// The critic; `frozen` when only what runs before it learns.
-    fn critic_net(&self, frozen: bool) -> TensorResult<Discriminator> {
-        let read = |v: &Var| if frozen { v.as_detached_tensor() } else { v.as_tensor().clone() };
-        Discriminator::new(&self.config, &self.critic.named(self.critic.variables.iter().map(read))).map_err(wrapped)
-    }
-
     /// The tensors of the averaged generator, with the norms' statistics.
     ///
     /// # Errors
@@ -246,12 +244,11 @@ impl GanTrainer {
     pub fn model(&self) -> Result<HashMap<String, Tensor>> {
         let build = || -> TensorResult<HashMap<String, Tensor>> {
             let mut tensors = self.generator.named(self.averages.averages()?);
-            let generator = Generator::in_training(&self.config, &tensors).map_err(wrapped)?;
             let mut sums: Vec<[Vec<f64>; 2]> = Vec::new();
             for place in 0..STATISTICS_BATCHES {
                 let mut rng = Rng::at(self.recipe.seed, STATISTICS_PLACE + place);
                 let (z, _) = self.latents(self.recipe.training.batch, &mut rng)?;
-                for (layer, statistics) in generator.run(&z)?.1.into_iter().enumerate() {
+                for (layer, statistics) in self.networks.make(&tensors, &z)?.1.into_iter().enumerate() {
                     if sums.len() <= layer {
                         let zeros = vec![0.0; statistics.mean.len()];
                         sums.push([zeros.clone(), zeros]);
@@ -273,18 +270,17 @@ impl GanTrainer {
         build().map_err(|why| failed(&why))
     }
 
-    /// Saves the averaged generator as a model, its convolutions in bfloat16.
+    /// Saves the averaged generator as a model, its matrices and convolutions in bfloat16.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn export(&self, path: &Path) -> Result<()> {
         let short = |(name, tensor): (String, Tensor)| {
-            let tensor = if tensor.dims().len() == 4 { tensor.to_dtype(DType::BF16)? } else { tensor };
+            let tensor = if tensor.dims().len() > 1 { tensor.to_dtype(DType::BF16)? } else { tensor };
             Ok((name, tensor))
         };
         let tensors: TensorResult<BTreeMap<_, _>> = self.model()?.into_iter().map(short).collect();
-        let metadata = BTreeMap::from([(METADATA.to_owned(), self.config.metadata())]);
-        safetensors::save_all(path, &tensors.map_err(|why| failed(&why))?, &metadata)
+        safetensors::save_all(path, &tensors.map_err(|why| failed(&why))?, &self.networks.metadata())
     }
 
     /// Saves all that the next step depends on.
@@ -358,11 +354,6 @@ fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
     let x = if real { logits.neg()? } else { logits.clone() };
     // log (1 + eˣ) without overflow.
     (x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?.mean_all()
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn wrapped(why: Error) -> candle_core::Error {
-    candle_core::Error::Msg(why.to_string())
 }
 
 /// What the tensor library said, as a sentence.
