@@ -10,13 +10,16 @@ use std::{
 
 use crate::{
     Error, Result,
-    formats::{card::Card, gguf::GgufFile, tokenizer::Tokenizer, weights},
+    formats::{card::Card, gguf::GgufFile, safetensors, tokenizer::Tokenizer, weights},
     generate::{
         DEFAULT_CONTEXT,
         audio::AudioModel,
-        image::{ImageModel, ImageModelInfo},
+        image::{ImageModel, ImageModelInfo, Upscaler},
     },
-    nets::decoder::{Config, Decoder},
+    nets::{
+        dcgan::{METADATA, classes_of},
+        decoder::{Config, Decoder},
+    },
 };
 
 /// A model as the Models page and `atelier models` show it.
@@ -24,8 +27,14 @@ use crate::{
 pub struct Model {
     /// The name used on the command line, or the file name of an opened one.
     pub name: String,
+    /// The name as people write it; empty when no card gives one.
+    pub title: String,
     /// `text`, `image`, `upscale` or `audio`.
     pub kind: &'static str,
+    /// What people may call it or what it makes, in either language.
+    pub words: Vec<String>,
+    /// The names of its classes in English and Chinese, of a model that draws.
+    pub classes: Vec<(String, String)>,
     /// Architecture, such as `llama`.
     pub family: String,
     /// What the weights are stored as, such as `Q4_1`.
@@ -58,6 +67,9 @@ pub const DEFAULT_AUDIO_MODEL: &str = "notes";
 
 /// The bundled model that draws when no other is chosen.
 pub const DEFAULT_IMAGE_MODEL: &str = "tianshu";
+
+/// The bundled model that enlarges pictures when no other is chosen.
+pub const DEFAULT_UPSCALER: &str = "realesrgan-x4plus";
 
 /// The bundled models by name, then those of `opened` that are not among them, in that order.
 pub fn list(opened: &[PathBuf]) -> Vec<Model> {
@@ -133,32 +145,10 @@ pub fn is_bundled(path: &Path) -> bool {
 
 /// What the model in a file is, and whether it can be run.
 pub fn describe(path: &Path) -> Model {
-    let size_bytes = fs::metadata(path).map_or(0, |meta| meta.len());
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let mut model = Model {
-        name,
-        kind: "text",
-        family: String::new(),
-        quantisation: String::new(),
-        parameters: 0,
-        licence: String::new(),
-        licence_text: String::new(),
-        size_bytes,
-        memory_bytes: 0,
-        source: String::new(),
-        path: path.to_owned(),
-        bundled: false,
-        unusable: None,
-    };
-    if weights::kind(path).is_ok_and(|kind| kind == Some(weights::Kind::Safetensors)) {
-        match AudioModel::open(&model.name, path) {
-            Ok(audio) => tell_audio(&audio, &mut model),
-            // Of weights that are no sound's, the reason that counts is why they draw nothing either.
-            Err(_) => match ImageModel::open(&model.name, path, 1) {
-                Ok(image) => tell_image(image.info(), &mut model),
-                Err(why) => model.unusable = Some(why),
-            },
-        }
+    let mut model = unknown(path);
+    let kind = weights::kind(path).ok().flatten();
+    if matches!(kind, Some(weights::Kind::Safetensors | weights::Kind::PyTorch)) {
+        describe_tensors(path, &mut model);
         return model;
     }
     let file = match GgufFile::open(path) {
@@ -180,25 +170,111 @@ pub fn describe(path: &Path) -> Model {
     model
 }
 
+/// A file of which nothing is known yet.
+fn unknown(path: &Path) -> Model {
+    let size_bytes = fs::metadata(path).map_or(0, |meta| meta.len());
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    Model {
+        name,
+        title: String::new(),
+        kind: "text",
+        words: Vec::new(),
+        classes: Vec::new(),
+        family: String::new(),
+        quantisation: String::new(),
+        parameters: 0,
+        licence: String::new(),
+        licence_text: String::new(),
+        size_bytes,
+        memory_bytes: 0,
+        source: String::new(),
+        path: path.to_owned(),
+        bundled: false,
+        unusable: None,
+    }
+}
+
+/// Tells what the model in a file of tensors is.
+fn describe_tensors(path: &Path, model: &mut Model) {
+    if let Ok(audio) = AudioModel::open(&model.name, path) {
+        tell_audio(&audio, model);
+    } else if let Ok(upscaler) = Upscaler::open(&model.name, path, 1) {
+        tell_upscaler(&upscaler, model);
+    } else {
+        // Of weights that neither sound nor enlarge, the reason that counts is why they draw nothing either.
+        match ImageModel::open(&model.name, path, 1) {
+            Ok(image) => tell_image(image.info(), model),
+            Err(why) => model.unusable = Some(why),
+        }
+    }
+}
+
+/// What tensors are stored as, by the bytes that each takes.
+fn stored_as(parameters: u64, size_bytes: u64, short: &str) -> String {
+    let is_short = 4 * parameters > size_bytes + size_bytes / 2;
+    if is_short { short } else { "F32" }.to_owned()
+}
+
+/// Memory that a model of this kind takes.
+fn needed_bytes(kind: &str, parameters: u64, size_bytes: u64) -> u64 {
+    match kind {
+        // The weights as they are computed with, and a tile's layers.
+        "upscale" => 8 * parameters + Upscaler::TILE_BYTES,
+        // The weights, those that generate, and what a few voices remember.
+        "audio" => 3 * size_bytes,
+        // The weights as they are computed with, and layers of some pictures at once.
+        _ => 8 * parameters + (64 << 20),
+    }
+}
+
+/// What a bundled file of tensors is, from its head and its card: nothing is loaded.
+fn describe_bundled(path: &Path, kind: &'static str, card: &Card) -> Model {
+    let mut model = unknown(path);
+    model.kind = kind;
+    model.family.clone_from(&card.family);
+    match safetensors::head(path) {
+        Ok(head) => {
+            (model.parameters, model.quantisation) = (head.parameters, head.stored_as);
+            model.memory_bytes = needed_bytes(kind, model.parameters, model.size_bytes);
+            let classes = classes_of(head.metadata.get(METADATA).map(String::as_str)).unwrap_or_default();
+            let named = card.classes.iter().map(|class| (class.en.clone(), class.zh.clone()));
+            model.classes = classes.into_iter().map(|class| (class.en, class.zh)).collect();
+            if model.classes.is_empty() {
+                model.classes = named.collect();
+            }
+        }
+        Err(why) => model.unusable = Some(why),
+    }
+    model
+}
+
+/// Tells what a model that enlarges pictures is.
+fn tell_upscaler(upscaler: &Upscaler, model: &mut Model) {
+    let info = upscaler.info();
+    model.kind = "upscale";
+    model.family.clone_from(&info.family);
+    model.quantisation = stored_as(info.parameters, model.size_bytes, "F16");
+    model.parameters = info.parameters;
+    model.memory_bytes = needed_bytes(model.kind, info.parameters, model.size_bytes);
+}
+
 /// Tells what a model that makes sound is.
 fn tell_audio(audio: &AudioModel, model: &mut Model) {
     model.kind = "audio";
     model.family = "wavenet".to_owned();
     model.quantisation = if audio.is_bfloat16() { "BF16" } else { "F32" }.to_owned();
     model.parameters = audio.info().parameters;
-    // The weights, those that generate, and what a few voices remember.
-    model.memory_bytes = 3 * model.size_bytes;
+    model.memory_bytes = needed_bytes(model.kind, model.parameters, model.size_bytes);
 }
 
 /// Tells what a model that draws is.
 fn tell_image(image: &ImageModelInfo, model: &mut Model) {
     model.kind = "image";
     model.family.clone_from(&image.family);
-    let short = 4 * image.parameters > model.size_bytes + model.size_bytes / 2;
-    model.quantisation = if short { "BF16" } else { "F32" }.to_owned();
+    model.quantisation = stored_as(image.parameters, model.size_bytes, "BF16");
     model.parameters = image.parameters;
-    // The weights as they are computed with, and layers of some pictures at once.
-    model.memory_bytes = 8 * image.parameters + (64 << 20);
+    model.memory_bytes = needed_bytes(model.kind, model.parameters, model.size_bytes);
+    model.classes.clone_from(&image.classes);
 }
 
 /// The memory a model takes with the default context, if it can be run at all.
@@ -271,10 +347,13 @@ fn read_card(path: &Path) -> Option<Model> {
             // Only a plain name: the file lies beside its card.
             let file = folder.join(Path::new(&card.file).file_name()?);
             let mut model = match card.kind.as_str() {
-                "text" | "audio" | "image" => describe(&file),
+                "text" => describe(&file),
+                "audio" => describe_bundled(&file, "audio", &card),
+                "image" => describe_bundled(&file, "image", &card),
+                "upscale" => describe_bundled(&file, "upscale", &card),
                 _ => return None,
             };
-            model.name = card.name;
+            (model.name, model.title, model.words) = (card.name, card.title, card.words);
             model.licence = card.licence;
             model.licence_text = crate::files::read_text(&folder.join("LICENSE"), 1 << 20).unwrap_or_default();
             model.source = card.source;

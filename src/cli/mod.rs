@@ -12,6 +12,7 @@ mod bench_amp;
 mod bench_conv;
 mod bench_dcgan;
 mod bench_wavenet;
+mod convert;
 mod forward;
 mod image;
 mod models;
@@ -19,6 +20,7 @@ mod output;
 mod render;
 mod text;
 mod train;
+mod upscale;
 
 use std::{
     ffi::OsString,
@@ -51,10 +53,12 @@ enum Command {
     Audio(audio::Args),
     Amp(amp::Args),
     Image(image::Args),
+    Upscale(upscale::Args),
     Train(train::Args),
     Render(render::Args),
     Bench(bench::Args),
     Forward(forward::Args),
+    Convert(convert::Args),
     Models(models::Args),
 }
 
@@ -65,10 +69,12 @@ impl Command {
             Self::Audio(args) => audio::run(&args, out),
             Self::Amp(args) => amp::run(&args, out),
             Self::Image(args) => image::run(&args, out),
+            Self::Upscale(args) => upscale::run(&args, out),
             Self::Train(args) => train::run(&args, out),
             Self::Render(args) => render::run(&args, out),
             Self::Bench(args) => bench::run(&args, out),
             Self::Forward(args) => forward::run(&args, out),
+            Self::Convert(args) => convert::run(&args, out),
             Self::Models(args) => models::run(&args, out),
         }
     }

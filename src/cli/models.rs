@@ -73,7 +73,10 @@ mod tests {
     fn columns_line_up_and_reasons_stand_under_their_model() {
         let model = |name: &str, size_bytes, unusable: Option<crate::Error>| Model {
             name: name.to_owned(),
+            title: String::new(),
             kind: "text",
+            words: Vec::new(),
+            classes: Vec::new(),
             family: "llama".to_owned(),
             quantisation: "Q4_1".to_owned(),
             parameters: 1,

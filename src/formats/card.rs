@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, files};
 
@@ -16,6 +16,9 @@ pub struct Card {
     pub title: String,
     /// `text`, `image`, `upscale` or `audio`.
     pub kind: String,
+    /// The kind of network; empty when the card does not say.
+    #[serde(default)]
+    pub family: String,
     /// The model's file, beside the card.
     pub file: String,
     /// SPDX identifier.
@@ -25,6 +28,9 @@ pub struct Card {
     /// Of an upscaler: how many times smaller its output is made again; 1 or 2.
     #[serde(default = "one")]
     pub reduce: u32,
+    /// What people may call the model or its pictures, in either language.
+    #[serde(default)]
+    pub words: Vec<String>,
     /// The names of the classes, of a model that has classes, in the order of their numbers.
     #[serde(default)]
     pub classes: Vec<Class>,
@@ -35,7 +41,7 @@ fn one() -> u32 {
 }
 
 /// The name of a class in both languages.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Class {
     /// In English.
     pub en: String,

@@ -1,5 +1,6 @@
 //! File formats: reading, checking and writing them. Knows no networks and no window.
 
+pub mod animation;
 pub mod card;
 pub mod chat_template;
 pub mod gguf;

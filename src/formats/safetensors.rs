@@ -59,6 +59,62 @@ pub fn save_all(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: &BTre
     files::write_whole(path, &bytes)
 }
 
+/// What the head of a file says, without reading its tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Numbers in all tensors.
+    pub parameters: u64,
+    /// The kind of numbers that most tensors' numbers are, such as `F16`.
+    pub stored_as: String,
+    /// What whoever wrote the file says about the tensors.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The largest head that is read: the format's own limit.
+const MOST_HEAD_BYTES: u64 = 100_000_000;
+
+/// Reads the head of a file.
+///
+/// # Errors
+/// When it cannot be read or is no whole safetensors file.
+pub fn head(path: &Path) -> Result<Head> {
+    use std::io::Read as _;
+    let cannot = |why: std::io::Error| Error::file(("open", "打开"), path, &why);
+    let file = fs::File::open(path).map_err(cannot)?;
+    let size = file.metadata().map_err(cannot)?.len();
+    let mut bytes = Vec::new();
+    (&file).take(8).read_to_end(&mut bytes).map_err(cannot)?;
+    let length = <[u8; 8]>::try_from(bytes.as_slice()).map_or(u64::MAX, u64::from_le_bytes);
+    (&file).take(length.min(MOST_HEAD_BYTES).min(size)).read_to_end(&mut bytes).map_err(cannot)?;
+    // Whether tensors overlap or leave gaps is checked where the deserialised head is made.
+    let head = serde_json::from_slice::<safetensors::tensor::Metadata>(bytes.get(8..).unwrap_or_default());
+    let read = head.map_err(|why| why.to_string()).and_then(|head| {
+        let (mut numbers, mut end) = (BTreeMap::<String, u64>::new(), 0);
+        for tensor in head.tensors().values() {
+            let count = tensor.shape.iter().try_fold(1_u64, |all, side| all.checked_mul(*side as u64));
+            let sum = numbers.entry(tensor.dtype.to_string()).or_default();
+            *sum = count.and_then(|count| sum.checked_add(count)).ok_or("a tensor is too large")?;
+            end = end.max(tensor.data_offsets.1 as u64);
+        }
+        if size - bytes.len() as u64 != end {
+            return Err("it is cut short, or something follows its tensors".to_owned());
+        }
+        let most = numbers.iter().max_by_key(|(_, numbers)| **numbers);
+        Ok(Head {
+            parameters: numbers.values().sum(),
+            stored_as: most.map(|(kind, _)| kind.clone()).unwrap_or_default(),
+            metadata: head.metadata().clone().unwrap_or_default().into_iter().collect(),
+        })
+    });
+    read.map_err(|why| {
+        let name = path.display();
+        Error::new(
+            format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
+            format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
+        )
+    })
+}
+
 /// With RUST_BACKTRACE set the lines after the first are a backtrace.
 fn first_line(why: &candle_core::Error) -> String {
     why.to_string().lines().next().unwrap_or_default().to_owned()

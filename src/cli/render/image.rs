@@ -6,7 +6,7 @@ use super::super::{Output, Result};
 use crate::{
     Error, catalogue, files,
     formats::hash::sha256_of_bytes,
-    generate::image::{ImageModel, Picture},
+    generate::image::{ImageModel, Picture, Upscaler},
     kernels::pool::physical_cores,
     recipe::{ImageRecipe, ModelRef, Recipe},
 };
@@ -47,7 +47,14 @@ fn draw(work: &ImageRecipe) -> crate::Result<Picture> {
     let mut drawn = None;
     let requests = std::slice::from_ref(&work.request);
     model.draw(requests, &AtomicBool::new(false), &mut |_, picture| drawn = Some(picture))?;
-    drawn.ok_or_else(|| Error::new("The model drew nothing; report this.", "模型没有绘制任何图片，请反馈此问题。"))
+    let drawn = drawn
+        .ok_or_else(|| Error::new("The model drew nothing; report this.", "模型没有绘制任何图片，请反馈此问题。"))?;
+    let Some(enlarged) = &work.upscaled else { return Ok(drawn) };
+    let found = catalogue::usable(&enlarged.model.name)?;
+    let upscaler = Upscaler::open(&found.name, &found.path, physical_cores())?;
+    check(&enlarged.model, upscaler.sha256()?, &found.path)?;
+    let large = upscaler.enlarge(&drawn, enlarged.tile, &AtomicBool::new(false), &mut |_| {})?;
+    large.ok_or_else(|| Error::new("The picture was not enlarged; report this.", "图片没有被放大，请反馈此问题。"))
 }
 
 /// Refuses a model with other content than the recipe's.

@@ -3,10 +3,12 @@
 mod directions;
 mod latent;
 mod model;
+mod read;
 mod request;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upscale;
+pub mod words;
 
 pub use model::{ImageModel, ImageModelInfo};
 pub use request::{Direction, ImageRequest, Picture, SeedWeight};

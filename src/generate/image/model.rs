@@ -96,6 +96,11 @@ impl ImageModel {
         let parameters = tensors.values().map(|tensor| tensor.elem_count() as u64).sum();
         let card = Card::beside(path);
         let title = card.as_ref().map(|card| card.title.clone()).filter(|title| !title.is_empty());
+        // A card names the classes of weights that do not say theirs.
+        let metadata = metadata.or_else(|| {
+            let classes = &card.as_ref().filter(|card| !card.classes.is_empty())?.classes;
+            serde_json::to_string(&serde_json::json!({ "classes": classes })).ok()
+        });
         let mut info = ImageModelInfo {
             name: name.to_owned(),
             title: title.unwrap_or_else(|| name.to_owned()),
@@ -110,7 +115,8 @@ impl ImageModel {
             parameters,
         };
         let floats = tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)));
-        let tensors = floats.collect::<candle_core::Result<_>>().map_err(|why| failed(&why))?;
+        let tensors = floats.collect::<candle_core::Result<HashMap<_, _>>>().map_err(|why| failed(&why))?;
+        let tensors = DcganConfig::canonical(tensors);
         let (network, channels, directions) = if DcganConfig::fits(&tensors) {
             let config = DcganConfig::of_tensors(&tensors, metadata.as_deref())?;
             let network = dcgan::Generator::new(&config, &tensors)?;
@@ -125,7 +131,13 @@ impl ImageModel {
             let network = Sketch::from_state(&State::new(tensors)?, &mut Settings::default())?;
             let Sketch::Generator(generator) = network else { return Err(draws_nothing()) };
             let (side, channels) = square(generator.output_dim())?;
-            (info.latent, info.width, info.height) = (generator.input_dim(), side, side);
+            let classes = dcgan::classes_of(metadata.as_deref())?;
+            if classes.len() >= generator.input_dim() {
+                return Err(draws_nothing());
+            }
+            (info.latent, info.width, info.height) = (generator.input_dim() - classes.len(), side, side);
+            info.classes = classes.into_iter().map(|class| (class.en, class.zh)).collect();
+            let turned = turned.into_iter().take(info.latent * generator.hidden_dim()).collect::<Vec<_>>();
             (Network::Mlp(generator), channels, turned)
         };
         let directions = principal(&directions, info.latent);

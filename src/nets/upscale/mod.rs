@@ -98,6 +98,15 @@ impl UpscaleNet {
         }
     }
 
+    /// Pixels around a part of a picture that its result depends on.
+    pub fn reach(&self) -> usize {
+        match &self.network {
+            Network::Rrdb(net) => net.reach(),
+            // A halved picture sees a little further.
+            Network::Srvgg(net) => net.reach() + usize::from(self.halved),
+        }
+    }
+
     /// (N, 3, H, W) in 0..1 to (N, 3, scale · H, scale · W), which may reach a little beyond 0..1. `None` when `go_on`
     /// said to stop.
     ///

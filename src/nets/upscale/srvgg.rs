@@ -57,6 +57,11 @@ impl SrvggNet {
         self.scale
     }
 
+    /// Every convolution reaches one pixel further.
+    pub(super) fn reach(&self) -> usize {
+        self.layers.len() + 1
+    }
+
     /// Three copies of the features, or of the result: in, out, and the kernel's own.
     pub(super) fn bytes_per_pixel(&self) -> usize {
         let features = self.layers.iter().map(|(conv, _)| conv.channels().0).max().unwrap_or(0);

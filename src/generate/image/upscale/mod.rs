@@ -1,5 +1,7 @@
 //! Enlarging pictures, tile by tile within a budget of memory.
 
+#[cfg(test)]
+mod tests;
 mod tiles;
 
 use std::{
@@ -28,9 +30,6 @@ use tiles::{Tile, tiles};
 
 /// Memory that the network may use beside its weights and the picture.
 const BUDGET_BYTES: usize = 640 << 20;
-/// Pixels around a tile that are computed and thrown away, so that its edge sees what lies beyond. How many are enough
-/// was measured with Real-ESRGAN on a photograph: see the test of the shipped models.
-const OVERLAP: u32 = 24;
 /// The smallest tile: smaller ones would be all overlap.
 const SMALLEST_TILE: u32 = 16;
 
@@ -47,6 +46,8 @@ pub struct UpscalerInfo {
     pub family: String,
     /// How many times as wide and as high pictures become.
     pub scale: u32,
+    /// How many weights it has.
+    pub parameters: u64,
 }
 
 /// An upscaler, ready to work.
@@ -58,6 +59,9 @@ pub struct Upscaler {
 }
 
 impl Upscaler {
+    /// Memory that a pass may take beside the weights and the picture.
+    pub const TILE_BYTES: u64 = BUDGET_BYTES as u64;
+
     /// Opens the weights at `path`, to run on `threads` threads.
     ///
     /// # Errors
@@ -65,6 +69,7 @@ impl Upscaler {
     pub fn open(name: &str, path: &Path, threads: usize) -> Result<Self> {
         let tensors = weights::load(path)?;
         weights::check_finite(&tensors)?;
+        let parameters = tensors.values().map(|tensor| tensor.elem_count() as u64).sum();
         let network = UpscaleNet::from_state(tensors.into_iter().collect())?;
         let mut network = network.ok_or_else(|| {
             Error::new(
@@ -83,6 +88,7 @@ impl Upscaler {
             path: path.to_owned(),
             family: network.family().to_owned(),
             scale: network.scale() as u32,
+            parameters,
         };
         Ok(Self { info, network, threads, sha256: OnceLock::new() })
     }
@@ -126,7 +132,7 @@ impl Upscaler {
             return Err(too_large(out_width, out_height));
         }
         let tile = tile.unwrap_or_else(|| self.own_tile()).max(SMALLEST_TILE);
-        let tiles = tiles([width, height], tile, OVERLAP);
+        let tiles = tiles([width, height], tile, self.network.reach() as u32);
         let pixels: f64 = tiles.iter().map(|tile| tile.area()).sum();
         let mut out =
             Picture { width: out_width, height: out_height, rgb: vec![0; rgb.len() * (scale * scale) as usize] };
@@ -150,7 +156,7 @@ impl Upscaler {
     fn own_tile(&self) -> u32 {
         let pixels = BUDGET_BYTES / self.network.bytes_per_pixel().max(1);
         let side = u32::try_from(pixels.isqrt()).unwrap_or(u32::MAX);
-        side.saturating_sub(2 * OVERLAP).clamp(64, 1024) / 16 * 16
+        side.saturating_sub(2 * self.network.reach() as u32).clamp(64, 1024) / 16 * 16
     }
 
     /// The network's values for a tile and its surroundings, planes of red, green and blue.

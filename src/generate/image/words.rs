@@ -1,0 +1,332 @@
+//! A line of words, in English or Chinese, as settings of the next pictures: "four blue eyes, seed 12", "十二个宋体汉字，大胆".
+//!
+//! The rules are few, and [`understand`] tells what it made of each part. Reading from the left, the longest known phrase
+//! wins; what is no phrase, no number and no filler is told to be unknown.
+//!
+//! - A model's name, its title or one of the words on its card, singular or plural, means the model.
+//! - A class's name means that class: of the model that is named, or else of the open one, or else of the first that has it.
+//! - A number, in digits or words, means how many; after "seed" or 种子 it means the seed.
+//! - "typical" and its kin mean a truncation of 0.7, "wild" and its kin one of 1.3.
+
+use std::ops::Range;
+
+/// The most pictures that words ask for.
+const MOST_COUNT: u64 = 96;
+/// Truncations that words stand for.
+const TYPICAL: f32 = 0.7;
+const WILD: f32 = 1.3;
+
+/// A model that words may mean.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// Its name, its title, and what else it may be called.
+    pub names: Vec<String>,
+    /// The names of its classes, in English and Chinese.
+    pub classes: Vec<(String, String)>,
+}
+
+/// What a part of the line means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Meaning {
+    /// The model of this place in the list.
+    Model(usize),
+    /// A class of the model of this place.
+    Class(usize, u32),
+    /// So many pictures.
+    Count(usize),
+    /// The seed of the first.
+    Seed(u64),
+    /// How far from the average picture.
+    Truncation(f32),
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// A part of the line with its meaning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Where it stands, in bytes.
+    pub at: Range<usize>,
+    pub meaning: Meaning,
+}
+
+/// What a phrase may mean before the whole line is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phrase {
+    Model(usize),
+    Class(usize, u32),
+    Number(u64),
+    Truncation(f32),
+    Seed,
+    Filler,
+}
+
+const TYPICAL_WORDS: &[&str] = &["typical", "clean", "safe", "calm", "plain", "典型", "工整", "稳妥", "规整"];
+const WILD_WORDS: &[&str] = &["wild", "strange", "weird", "bold", "painterly", "大胆", "狂野", "奇特", "油画感"];
+const SEED_WORDS: &[&str] = &["seed", "种子"];
+const FILLERS: &[&str] = &[
+    "a", "an", "the", "of", "and", "in", "with", "for", "me", "please", "some", "few", "draw", "paint", "make", "show",
+    "generate", "create", "picture", "image", "from", "style", "look", "looking", "new", "more", "very", "that", "are",
+    "is", "no", "的", "张", "只", "个", "幅", "枚", "件", "条", "双", "头", "人", "画", "绘制", "请", "给我", "来",
+    "一些", "几", "图", "图片", "图像", "风格", "感", "新", "和", "与", "用", "字", "色", "号", "为",
+];
+const NUMBERS: &[&str] = &[
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+const MORE_NUMBERS: &[(&str, u64)] =
+    &[("dozen", 12), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("半打", 6)];
+
+/// What the parts of `line` mean, of `models`, of which the one at `open` is in use.
+pub fn understand(line: &str, models: &[Named], open: Option<usize>) -> Vec<Part> {
+    let phrases = phrases(models);
+    let mut found: Vec<(Range<usize>, Vec<Phrase>)> = Vec::new();
+    let mut at = 0;
+    while let Some(first) = line[at..].chars().next() {
+        let rest = &line[at..];
+        if !first.is_alphanumeric() {
+            at += first.len_utf8();
+            continue;
+        }
+        if let Some((length, number)) = digits(rest) {
+            found.push((at..at + length, vec![Phrase::Number(number)]));
+            at += length;
+            continue;
+        }
+        let matched = |(phrase, _): &&(String, Phrase)| starts(rest, phrase).is_some();
+        let length = phrases.iter().filter(matched).filter_map(|(phrase, _)| starts(rest, phrase)).max();
+        let numeral = numeral(rest);
+        if let Some((long, number)) = numeral.filter(|(long, _)| Some(*long) > length) {
+            found.push((at..at + long, vec![Phrase::Number(number)]));
+            at += long;
+        } else if let Some(length) = length {
+            let all = phrases.iter().filter(|(phrase, _)| starts(rest, phrase) == Some(length));
+            found.push((at..at + length, all.map(|(_, meaning)| *meaning).collect()));
+            at += length;
+        } else {
+            let length = word(rest);
+            found.push((at..at + length, Vec::new()));
+            at += length;
+        }
+    }
+    settle(found, open)
+}
+
+/// Every phrase that is known, in lower case.
+fn phrases(models: &[Named]) -> Vec<(String, Phrase)> {
+    let mut phrases: Vec<(String, Phrase)> = Vec::new();
+    let mut put = |words: &str, meaning: Phrase| {
+        let words = words.trim().to_lowercase();
+        if !words.is_empty() {
+            phrases.push((words, meaning));
+        }
+    };
+    for (index, model) in models.iter().enumerate() {
+        model.names.iter().for_each(|name| put(name, Phrase::Model(index)));
+        for (class, (en, zh)) in model.classes.iter().enumerate() {
+            put(en, Phrase::Class(index, class as u32));
+            put(zh, Phrase::Class(index, class as u32));
+        }
+    }
+    NUMBERS.iter().zip(0..).for_each(|(word, number)| put(word, Phrase::Number(number)));
+    MORE_NUMBERS.iter().for_each(|(word, number)| put(word, Phrase::Number(*number)));
+    TYPICAL_WORDS.iter().for_each(|word| put(word, Phrase::Truncation(TYPICAL)));
+    WILD_WORDS.iter().for_each(|word| put(word, Phrase::Truncation(WILD)));
+    SEED_WORDS.iter().for_each(|word| put(word, Phrase::Seed));
+    FILLERS.iter().for_each(|word| put(word, Phrase::Filler));
+    phrases
+}
+
+/// How many bytes of `rest` are `phrase`, in any case; Latin words end where a word ends, and may be plural.
+fn starts(rest: &str, phrase: &str) -> Option<usize> {
+    let mut left = rest.char_indices();
+    for wanted in phrase.chars() {
+        let (_, found) = left.next()?;
+        if found != wanted && !found.to_lowercase().eq(std::iter::once(wanted)) {
+            return None;
+        }
+    }
+    let end = left.next().map_or(rest.len(), |(at, _)| at);
+    if !phrase.chars().next_back().is_some_and(|last| last.is_ascii_alphanumeric()) {
+        return Some(end);
+    }
+    let ends = |at: usize| !rest[at..].chars().next().is_some_and(|next| next.is_ascii_alphanumeric());
+    ["", "s", "es", "S", "ES"].iter().find_map(|plural| {
+        let at = end + plural.len();
+        (rest[end..].starts_with(plural) && ends(at)).then_some(at)
+    })
+}
+
+/// A number in digits at the start.
+fn digits(rest: &str) -> Option<(usize, u64)> {
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest[..length].parse().ok().map(|number| (length, number))
+}
+
+/// A Chinese numeral below a hundred at the start: 四, 两, 十二, 二十四.
+fn numeral(rest: &str) -> Option<(usize, u64)> {
+    let digit = |c: char| match c {
+        '两' => Some(2),
+        c => "零一二三四五六七八九".chars().position(|one| one == c).map(|place| place as u64),
+    };
+    let mut left = rest.chars().peekable();
+    let (mut length, mut number) = (0, None);
+    if let Some(first) = left.peek().copied().and_then(digit) {
+        length += left.next().map_or(0, char::len_utf8);
+        number = Some(first);
+    }
+    if left.peek() == Some(&'十') {
+        length += '十'.len_utf8();
+        left.next();
+        number = Some(number.unwrap_or(1) * 10);
+        if let Some(last) = left.peek().copied().and_then(digit) {
+            length += left.next().map_or(0, char::len_utf8);
+            number = number.map(|tens| tens + last);
+        }
+    }
+    number.map(|number| (length, number))
+}
+
+/// The bytes of a word that is not known: Latin letters and digits, or one other character.
+fn word(rest: &str) -> usize {
+    let latin = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '\'' || c == '-')).unwrap_or(rest.len());
+    if latin > 0 { latin } else { rest.chars().next().map_or(1, char::len_utf8) }
+}
+
+/// Decides between what phrases may mean, now that the whole line is known.
+fn settle(found: Vec<(Range<usize>, Vec<Phrase>)>, open: Option<usize>) -> Vec<Part> {
+    let class_of = |phrases: &[Phrase], wanted: Option<usize>| {
+        phrases.iter().find_map(|phrase| match phrase {
+            Phrase::Class(model, class) if wanted.is_none_or(|wanted| wanted == *model) => Some((*model, *class)),
+            _ => None,
+        })
+    };
+    let named = found.iter().find_map(|(_, phrases)| {
+        phrases.iter().find_map(|phrase| if let Phrase::Model(model) = phrase { Some(*model) } else { None })
+    });
+    let mut parts: Vec<Part> = Vec::new();
+    let mut after_seed = false;
+    for (at, phrases) in found {
+        let class = match named {
+            Some(named) => class_of(&phrases, Some(named)),
+            None => class_of(&phrases, open).or_else(|| class_of(&phrases, None)),
+        };
+        let other = phrases.iter().find(|phrase| !matches!(phrase, Phrase::Class(..)));
+        let meaning = match (class, other) {
+            (Some((model, class)), _) => Meaning::Class(model, class),
+            (None, Some(Phrase::Model(model))) => Meaning::Model(*model),
+            (None, Some(Phrase::Number(number))) if after_seed => Meaning::Seed(*number),
+            (None, Some(Phrase::Number(number))) => match number {
+                1..=MOST_COUNT => Meaning::Count(*number as usize),
+                _ => Meaning::Unknown,
+            },
+            (None, Some(Phrase::Truncation(truncation))) => Meaning::Truncation(*truncation),
+            (None, Some(Phrase::Seed)) => {
+                after_seed = true;
+                continue;
+            }
+            (None, Some(Phrase::Filler)) => continue,
+            (None, Some(Phrase::Class(..)) | None) => Meaning::Unknown,
+        };
+        after_seed = false;
+        match parts.last_mut() {
+            // Unknown characters side by side are one part.
+            Some(last)
+                if last.meaning == Meaning::Unknown && meaning == Meaning::Unknown && last.at.end == at.start =>
+            {
+                last.at.end = at.end;
+            }
+            _ => parts.push(Part { at, meaning }),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models() -> Vec<Named> {
+        let named = |names: &[&str], classes: &[(&str, &str)]| Named {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            classes: classes.iter().map(|(en, zh)| ((*en).to_owned(), (*zh).to_owned())).collect(),
+        };
+        vec![
+            named(
+                &["tianshu", "character", "汉字", "天书"],
+                &[("Sans", "黑体"), ("Sans bold", "粗黑"), ("Serif", "宋体")],
+            ),
+            named(&["eyes", "eye", "眼睛"], &[("Blue", "蓝"), ("Black and white", "黑白"), ("Brown", "棕")]),
+            named(&["bears"], &[("Brown", "棕熊")]),
+        ]
+    }
+
+    fn read(line: &str, open: Option<usize>) -> Vec<(&str, Meaning)> {
+        understand(line, &models(), open).into_iter().map(|part| (&line[part.at], part.meaning)).collect()
+    }
+
+    #[test]
+    fn lines_are_understood_in_both_languages() {
+        use Meaning::{Class, Count, Model, Seed, Truncation};
+        assert_eq!(
+            read("Four blue eyes, painterly", None),
+            [("Four", Count(4)), ("blue", Class(1, 0)), ("eyes", Model(1)), ("painterly", Truncation(WILD))]
+        );
+        assert_eq!(
+            read("四只蓝眼睛，油画感", None),
+            [("四", Count(4)), ("蓝", Class(1, 0)), ("眼睛", Model(1)), ("油画感", Truncation(WILD))]
+        );
+        assert_eq!(
+            read("二十四个宋体汉字，种子12", Some(1)),
+            [("二十四", Count(24)), ("宋体", Class(0, 2)), ("汉字", Model(0)), ("12", Seed(12))]
+        );
+        assert_eq!(
+            read("draw a dozen sans bold characters", None),
+            [("dozen", Count(12)), ("sans bold", Class(0, 1)), ("characters", Model(0))]
+        );
+        // The longest wins, a class of the open model before another's.
+        assert_eq!(read("black and white", Some(0)), [("black and white", Class(1, 1))]);
+        assert_eq!(
+            [read("brown", Some(2)), read("brown", Some(0))],
+            [[("brown", Class(2, 0))], [("brown", Class(1, 2))]]
+        );
+        assert_eq!(read("brown bears", Some(1)), [("brown", Class(2, 0)), ("bears", Model(2))]);
+        assert_eq!(read("seed 900000, 十二张", None), [("900000", Seed(900_000)), ("十二", Count(12))]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_told() {
+        use Meaning::{Count, Unknown};
+        assert_eq!(read("3 zebras", None), [("3", Count(3)), ("zebras", Unknown)]);
+        assert_eq!(read("紫斑马 500", None), [("紫斑马", Unknown), ("500", Unknown)]);
+        // A class of another model than the one that is named is none.
+        assert_eq!(read("blue bears", None)[0], ("blue", Unknown));
+        assert!(read("", None).is_empty() && read(" ,. ，。!", None).is_empty());
+        assert_eq!(read("seed", None), []);
+        // Parts of words are not words.
+        assert_eq!(read("eyesight", None), [("eyesight", Unknown)]);
+        for odd in ["١٢ eyes", "é\u{301}yes", "99999999999999999999999", "seed 99999999999999999999", "\u{0}a"] {
+            drop(understand(odd, &models(), None));
+        }
+        assert!(understand("anything", &[], None).len() == 1);
+    }
+}
