@@ -85,6 +85,8 @@ impl App {
             Action::Sound(input) => self.tell_sound(input),
             Action::Paint(input) => self.tell_painter(input),
             Action::Draw(requests) => self.draw_pictures(requests),
+            Action::Enlarge(upscaler, edited) => self.enlarge_picture(upscaler, edited),
+            Action::SaveFilm(kind) => self.save_film(kind),
             Action::StarPicture(path, starred) => self.star_picture(path, starred),
             Action::BinPicture(path) => self.bin_picture(path),
         }
@@ -197,6 +199,7 @@ impl App {
                     | Purpose::PickSave { .. }
                     | Purpose::PickSound { .. }
                     | Purpose::PickPicture { .. }
+                    | Purpose::PickFilm { .. }
             )
         };
         if !self.jobs.values().any(asks) {

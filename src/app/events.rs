@@ -270,6 +270,7 @@ impl App {
             Purpose::PickSave { document } => self.save_picked(&document, path),
             Purpose::PickSound { sound } => self.sound_picked(path, sound),
             Purpose::PickPicture { png } => self.picture_picked(path, png),
+            Purpose::PickFilm { film } => self.film_picked(path, *film),
             _ => {}
         }
     }

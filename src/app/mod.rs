@@ -35,7 +35,7 @@ pub use open::run;
 use crate::{
     Error, Lang,
     document::GenerationId,
-    engine::{Job, JobKind, SavedSound, UiCommand},
+    engine::{Job, JobKind, SavedSound, ToFilm, UiCommand},
     files, folders,
     ui::{
         Command, fonts,
@@ -73,6 +73,7 @@ enum Purpose {
     SaveSound,
     PickPicture { png: Vec<u8> },
     SavePicture { path: PathBuf },
+    PickFilm { film: Box<ToFilm> },
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -286,6 +287,9 @@ impl App {
         shell::header_ui(ui, state, |ui, state| {
             if state.page == Page::Write {
                 write::controls_ui(ui, state);
+            }
+            if state.page == Page::Paint {
+                crate::ui::paint::controls_ui(ui, state);
             }
         });
         match state.page {

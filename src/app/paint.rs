@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{App, Purpose, told};
 use crate::{
     catalogue,
-    engine::{FileFilter, PaintInput, UiCommand},
+    engine::{FileFilter, FilmKind, PaintInput, ToEnlarge, ToFilm, UiCommand},
     generate::image::ImageRequest,
     recipe::Recipe,
     ui::{
@@ -45,7 +45,7 @@ impl App {
             }
         }
         let view = &mut self.state.paint;
-        let (arrived, error) = port.look(|now| {
+        let (arrived, film, error) = port.look(|now| {
             if view.model != now.model {
                 view.model.clone_from(&now.model);
             }
@@ -53,23 +53,33 @@ impl App {
                 view.model_sha256.clone_from(&now.model_sha256);
             }
             view.drawing = now.drawing;
-            view.per_second = now.per_second;
+            (view.per_second, view.enlarging) = (now.per_second, now.enlarging);
             if now.preview.is_some() {
                 view.preview = now.preview.take();
             }
-            (std::mem::take(&mut now.arrived), now.error.take())
+            for (number, place, picture) in now.sketches.drain(..) {
+                view.sketched(number, place, picture);
+            }
+            (std::mem::take(&mut now.arrived), now.film.take(), now.error.take())
         });
         if !arrived.is_empty() {
-            let first = arrived.iter().find(|painted| painted.is_new).and_then(|painted| painted.path.clone());
+            let mut new = arrived.iter().filter(|painted| painted.is_new);
+            // The first picture of a first sheet is shown large, so that the page tells what can be done with it; and
+            // what was enlarged is what was waited for.
             let nothing_chosen = view.chosen().is_none();
+            let shown = new.find(|painted| nothing_chosen || painted.recipe.upscaled.is_some());
+            let shown = shown.and_then(|painted| painted.path.clone());
             view.arrive(arrived);
-            // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
-            if let (true, Some(path)) = (nothing_chosen, first) {
+            if let Some(path) = shown {
                 let id = view.pictures.iter().find(|(_, painted)| painted.path.as_ref() == Some(&path));
                 if let Some((id, _)) = id {
                     view.choose(*id);
                 }
             }
+        }
+        if let Some(path) = film {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            self.state.toasts.add(Kind::Done, told(Key::FilmSavedAs, &[&name]), None);
         }
         if let Some(why) = error {
             self.state.toasts.error(why);
@@ -78,10 +88,21 @@ impl App {
 
     /// Draws the next sheet, and moves the seed on.
     pub(super) fn draw_next(&mut self) {
+        if let Some(model) = paint::words::apply(&mut self.state) {
+            // The painter opens it before it draws; what the classes mean is known already.
+            self.state.preferences.painting.model = Some(model.path.clone());
+            let requests = paint::requests_of(&self.state, model.classes.len());
+            self.tell_painter(PaintInput::Open { name: model.name, path: model.path });
+            return self.draw_sheet(requests);
+        }
         if self.state.paint.model.is_none() {
             return self.state.toasts.add(Kind::Note, told(Key::FirstOpenPaint, &[]), None);
         }
-        let requests = paint::requests(&self.state);
+        let classes = self.state.paint.model.as_ref().map_or(0, |model| model.classes.len());
+        self.draw_sheet(paint::requests_of(&self.state, classes));
+    }
+
+    fn draw_sheet(&mut self, requests: Vec<ImageRequest>) {
         let settings = &mut self.state.preferences.painting;
         settings.seed = settings.seed.wrapping_add(requests.len() as u64) % MOST_SEED;
         self.draw_pictures(requests);
@@ -89,8 +110,24 @@ impl App {
 
     /// Draws pictures and keeps them in the library.
     pub(super) fn draw_pictures(&mut self, requests: Vec<ImageRequest>) {
-        let keep = self.library_folder().map(|folder| (folder.join(FOLDER), format!("{:013}", self.state.now_ms)));
+        let keep = self.keep_under();
         self.tell_painter(PaintInput::Draw { requests, keep });
+    }
+
+    /// The folder that pictures are kept in, and what the names of the next ones begin with.
+    fn keep_under(&self) -> Option<(PathBuf, String)> {
+        self.library_folder().map(|folder| (folder.join(FOLDER), format!("{:013}", self.state.now_ms)))
+    }
+
+    /// Enlarges the chosen picture, or what the sliders make of it.
+    pub(super) fn enlarge_picture(&mut self, upscaler: (String, PathBuf), edited: Option<ImageRequest>) {
+        let Some(chosen) = self.state.paint.chosen() else { return };
+        let (mut recipe, mut picture) = (chosen.recipe.clone(), Some(chosen.picture.clone()));
+        if let Some(request) = edited {
+            (recipe.request, picture) = (request, None);
+        }
+        let keep = self.keep_under();
+        self.tell_painter(PaintInput::Enlarge(Box::new(ToEnlarge { upscaler, recipe, picture, keep })));
     }
 
     pub(super) fn star_picture(&mut self, path: PathBuf, starred: bool) {
@@ -117,6 +154,29 @@ impl App {
         let offer = Offer::Unbin(path.clone());
         self.state.toasts.add(Kind::Done, told(Key::PictureBinned, &[]), Some((Key::BackFromBin, offer)));
         self.tell_painter(PaintInput::Bin { path });
+    }
+
+    /// Asks where to save the film of the path.
+    pub(super) fn save_film(&mut self, kind: FilmKind) {
+        let path = &self.state.paint.path;
+        let film = Box::new(ToFilm { requests: path.frames(), rate: path.rate, kind, path: PathBuf::new() });
+        let (filter, ending) = match kind {
+            FilmKind::Apng => (FileFilter::Picture, ".png"),
+            FilmKind::Gif => (FileFilter::Gif, ".gif"),
+            FilmKind::Frames => (FileFilter::Folder, ""),
+        };
+        let suggested = format!("{}{ending}", self.state.t(Key::Film));
+        self.ask_for_file(Purpose::PickFilm { film }, |job| UiCommand::PickSave { job, filter, suggested });
+    }
+
+    /// Draws and saves the film as it was when the dialog was opened.
+    pub(super) fn film_picked(&mut self, mut path: PathBuf, film: ToFilm) {
+        match film.kind {
+            FilmKind::Apng if path.extension().is_none() => drop(path.set_extension("png")),
+            FilmKind::Gif if path.extension().is_none() => drop(path.set_extension("gif")),
+            _ => {}
+        }
+        self.tell_painter(PaintInput::Film(Box::new(ToFilm { path, ..film })));
     }
 
     /// Asks where to save the chosen picture.

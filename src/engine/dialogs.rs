@@ -117,6 +117,8 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
         FileFilter::TextModel => dialog.add_filter("GGUF", &["gguf", "GGUF"]),
         FileFilter::Sound => dialog.add_filter("WAV", &["wav", "WAV"]),
         FileFilter::Picture => dialog.add_filter("PNG", &["png", "PNG"]),
+        FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),
+        FileFilter::Folder => dialog,
         FileFilter::Text => dialog.add_filter("Markdown, TXT", &["md", "txt", "markdown"]),
     }
 }

@@ -46,7 +46,7 @@ pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use local::LocalModels;
 pub use outbox::Waker;
-pub use paint::{OpenImage, PaintInput, PaintPort, PaintState, Painted};
+pub use paint::{FilmKind, OpenImage, PaintInput, PaintPort, PaintState, Painted, ToEnlarge, ToFilm};
 pub use protocol::{
     Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
 };

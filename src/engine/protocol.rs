@@ -96,6 +96,10 @@ pub enum FileFilter {
     Sound,
     /// `.png`
     Picture,
+    /// `.gif`
+    Gif,
+    /// A name for a new folder.
+    Folder,
 }
 
 /// What the engine answers. Every job ends with exactly one [`Event::Ended`].

@@ -31,6 +31,11 @@ pub fn short_name(name: &str) -> String {
     name.split(['-', '_']).map(spelled).collect::<Vec<_>>().join(" ")
 }
 
+/// What a model is called where people choose one.
+pub fn title(model: &Model) -> String {
+    if model.title.is_empty() { short_name(&model.name) } else { model.title.clone() }
+}
+
 /// The same of what a recipe calls a model, which may be the path of its file.
 pub fn short_name_of(made_by: &str) -> String {
     short_name(made_by.rsplit(['/', '\\']).next().unwrap_or(made_by))
@@ -99,7 +104,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, model: &Model) {
     let palette = theme::palette(ui);
     let in_use = state.model.open.as_ref().is_some_and(|open| open.path == model.path);
     let why = model.unusable.as_ref().map(|why| why.text(state.lang).to_owned());
-    let name = short_name(&model.name);
+    let name = title(model);
     let top = ui.cursor().top() + 12.0;
     let (left, right) = (ui.max_rect().left(), ui.max_rect().right());
     let text_left = left + 48.0;
@@ -161,7 +166,7 @@ fn licence_ui(ui: &mut Ui, state: &State, model: &Model) {
         ui.vertical(|ui| {
             let id = ui.make_persistent_id(("licence", &model.path));
             let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(false);
-            if widgets::fold(ui, &mut open, &fill(state.lang, Key::LicenceOf, &[&short_name(&model.name)])).clicked() {
+            if widgets::fold(ui, &mut open, &fill(state.lang, Key::LicenceOf, &[&title(model)])).clicked() {
                 ui.data_mut(|data| data.insert_temp(id, open));
             }
             if open {

@@ -196,8 +196,7 @@ fn paint_model_ui(ui: &mut Ui, state: &mut State) {
             let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
             let icon = if in_use { Icon::Check } else { Icon::Paint };
             let small = text::size(model.size_bytes);
-            if widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use).clicked() && !in_use
-            {
+            if widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use).clicked() && !in_use {
                 let (name, path) = (model.name.clone(), model.path.clone());
                 state.preferences.painting.model = Some(path.clone());
                 state.ask(Action::Paint(PaintInput::Open { name, path }));
@@ -225,8 +224,7 @@ fn sound_model_ui(ui: &mut Ui, state: &mut State) {
             let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
             let icon = if in_use { Icon::Check } else { Icon::Sound };
             let small = text::size(model.size_bytes);
-            if widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use).clicked() && !in_use
-            {
+            if widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use).clicked() && !in_use {
                 let (name, path) = (model.name.clone(), model.path.clone());
                 state.ask(Action::Sound(SoundInput::Open { name, path }));
             }
@@ -242,7 +240,7 @@ fn model_menu(ui: &mut Ui, state: &mut State) {
         let small = format!("{} · {}", model.quantisation, text::size(model.size_bytes));
         let icon = if in_use { Icon::Check } else { Icon::Models };
         let row = ui.add_enabled_ui(model.unusable.is_none(), |ui| {
-            widgets::menu_row(ui, Some(icon), &models::short_name(&model.name), &small, in_use)
+            widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use)
         });
         let row = match &model.unusable {
             Some(why) => row.inner.on_hover_text(why.text(state.lang)),
@@ -331,6 +329,9 @@ fn what(state: &State, work: Option<Work>) -> String {
             Some(speed) => format!("{words} · {}", fill(lang, Key::ImagesPerSecond, &[&format!("{speed:.0}")])),
             None => words,
         };
+    }
+    if let Some(done) = state.paint.enlarging.filter(|_| work.is_none() || state.page == Page::Paint) {
+        return fill(lang, Key::Enlarging, &[&format!("{:.0}", done * 100.0)]);
     }
     match state.sound.activity {
         _ if work.is_some() && state.page != Page::Sound => {}

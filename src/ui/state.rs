@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
-    engine::{JobKind, PaintInput, Progress, SoundInput, TextModelInfo},
+    engine::{FilmKind, JobKind, PaintInput, Progress, SoundInput, TextModelInfo},
     generate::{ContextReport, StopReason, image::ImageRequest},
 };
 
@@ -76,6 +76,10 @@ pub enum Action {
     Paint(PaintInput),
     /// Draw pictures and keep them.
     Draw(Vec<ImageRequest>),
+    /// Enlarge the chosen picture, or what the sliders make of it, with an upscaler (name and file).
+    Enlarge((String, PathBuf), Option<ImageRequest>),
+    /// Save the film of the path.
+    SaveFilm(FilmKind),
     /// Mark a kept picture, or take the mark away.
     StarPicture(PathBuf, bool),
     /// Move a kept picture to the bin.

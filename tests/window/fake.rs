@@ -153,7 +153,10 @@ pub fn info(path: &Path) -> TextModelInfo {
 pub fn bundled() -> Model {
     Model {
         name: "SmolLM2-135M-Instruct.Q4_1.gguf".to_owned(),
+        title: String::new(),
         kind: "text",
+        words: Vec::new(),
+        classes: Vec::new(),
         family: "llama".to_owned(),
         quantisation: "Q4_1".to_owned(),
         parameters: 134_515_008,
@@ -168,11 +171,13 @@ pub fn bundled() -> Model {
     }
 }
 
-/// A model that draws, and one that plays.
+/// Models that draw, enlarge and play.
 pub fn drawing() -> Model {
     Model {
         name: "tianshu".to_owned(),
+        title: "Tianshu".to_owned(),
         kind: "image",
+        classes: vec![("Sans".to_owned(), "黑体".to_owned()), ("Serif".to_owned(), "宋体".to_owned())],
         family: "dcgan".to_owned(),
         quantisation: "BF16".to_owned(),
         parameters: 1_600_000,
@@ -186,9 +191,41 @@ pub fn drawing() -> Model {
     }
 }
 
+pub fn drawing_eyes() -> Model {
+    Model {
+        name: "eyes".to_owned(),
+        title: "Eyes".to_owned(),
+        words: vec!["眼睛".to_owned()],
+        classes: vec![("Blue".to_owned(), "蓝".to_owned()), ("Brown".to_owned(), "棕".to_owned())],
+        path: "/models/image/eyes.safetensors".into(),
+        source: "eyes in paintings".to_owned(),
+        size_bytes: 25_845_384,
+        parameters: 12_921_601,
+        ..drawing()
+    }
+}
+
+pub fn enlarging() -> Model {
+    Model {
+        name: "realesrgan-x4plus".to_owned(),
+        title: "Real-ESRGAN ×4".to_owned(),
+        kind: "upscale",
+        family: "rrdb".to_owned(),
+        quantisation: "F16".to_owned(),
+        licence: "BSD-3-Clause".to_owned(),
+        path: "/models/upscale/realesrgan-x4plus.safetensors".into(),
+        source: "Real-ESRGAN".to_owned(),
+        size_bytes: 33_488_772,
+        parameters: 16_697_987,
+        memory_bytes: 780_000_000,
+        ..drawing()
+    }
+}
+
 pub fn playing() -> Model {
     Model {
         name: "notes".to_owned(),
+        title: String::new(),
         kind: "audio",
         family: "wavenet".to_owned(),
         path: "/models/audio/notes.safetensors".into(),
@@ -225,7 +262,7 @@ impl EngineLink for Fake {
         match command {
             UiCommand::ListModels { opened: paths, .. } => {
                 let refuse = script.refuse.clone();
-                let mut models = vec![bundled(), drawing(), playing()];
+                let mut models = vec![bundled(), drawing_eyes(), drawing(), playing(), enlarging()];
                 models.extend(paths.iter().map(|path| opened(path, refuse.as_ref())));
                 script.events.push_back(Event::ModelsListed { job, models });
             }

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use atelier::{
-    engine::{PaintInput, PaintPort, Painted},
-    generate::image::{ImageModelInfo, ImageRequest, Picture},
-    recipe::{self, ImageRecipe, ModelRef, Work},
+    app::App,
+    engine::{FilmKind, PaintInput, PaintPort, Painted},
+    generate::image::{ImageModelInfo, ImageRequest, Picture, SeedWeight},
+    recipe::{self, Enlarged, ImageRecipe, ModelRef, Work},
+    ui::preferences::LanguageChoice,
 };
+use crossbeam_channel::Receiver;
 use egui::accesskit::Role;
-use egui_kittest::{SnapshotResults, kittest::Queryable as _};
+use egui_kittest::{Harness, SnapshotResults, kittest::Queryable as _};
 
-use super::{EN_DARK, ZH_LIGHT, fake::Fake, press, settle, tab, window};
+use super::{EN_DARK, Look, ZH_LIGHT, fake::Fake, press, settle, tab, window};
 
 /// Rings whose width and place the seed decides.
 fn picture(seed: u64) -> Picture {
@@ -161,4 +164,173 @@ fn what_fails_is_said_and_an_older_gallery_stays() {
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::S);
     settle(&mut harness);
     harness.get_by_label_contains("Choose a picture first");
+}
+
+/// The page with five pictures of the open model, the first of them chosen.
+fn gallery(look: &Look, folder: &std::path::Path) -> (Harness<'static, App>, Fake, PaintPort, Receiver<PaintInput>) {
+    let fake = Fake::default();
+    let (port, inputs) = PaintPort::scripted();
+    fake.script(|script| script.paint = Some(port.clone()));
+    let mut harness = window(look, &fake, folder);
+    let page = if matches!(look.lang, LanguageChoice::Chinese) { "绘画" } else { "Paint" };
+    tab(&harness, page);
+    settle(&mut harness);
+    open(&port);
+    port.look(|state| {
+        let kept = (0..5).map(|seed| painted(ImageRequest::of_seed(seed), &format!("/old/{}.png", 9 - seed), true));
+        state.arrived = kept.collect();
+    });
+    settle(&mut harness);
+    inputs.try_iter().for_each(drop);
+    (harness, fake, port, inputs)
+}
+
+#[test]
+fn words_choose_model_class_count_and_seed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, _fake, _port, inputs) = gallery(&EN_DARK, folder.path());
+    let words = |harness: &mut Harness<'_, App>, text: &str| {
+        let field = harness.get_by_role_and_label(Role::TextInput, "What to draw");
+        field.focus();
+        harness.run_steps(2);
+        harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+        harness.get_by_role_and_label(Role::TextInput, "What to draw").type_text(text);
+        settle(harness);
+    };
+    words(&mut harness, "four serif tianshu, seed 12, wild zebras");
+    for told in ["Count: 4", "Class: Serif", "Model: Tianshu", "Seed 12", "Truncation: 1.3", "Not understood: zebras"] {
+        harness.get_by_label(told);
+    }
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    let Ok(PaintInput::Draw { requests, .. }) = inputs.try_recv() else { panic!("nothing was to be drawn") };
+    assert_eq!(requests.len(), 4);
+    assert_eq!((requests[0].seeds[0].seed, requests[0].class, requests[0].truncation), (12, Some(1), 1.3));
+    // What another model draws opens that model first.
+    words(&mut harness, "两只棕眼睛");
+    harness.get_by_label("Class: Brown");
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    let Ok(PaintInput::Open { name, .. }) = inputs.try_recv() else { panic!("nothing was opened") };
+    let Ok(PaintInput::Draw { requests, .. }) = inputs.try_recv() else { panic!("nothing was to be drawn") };
+    assert_eq!((name.as_str(), requests.len(), requests[0].class), ("eyes", 2, Some(1)));
+}
+
+#[test]
+fn a_picture_is_enlarged_and_compared_with_what_it_was() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, _fake, port, inputs) = gallery(&EN_DARK, folder.path());
+    press(&mut harness, "Enlarge");
+    harness.get_by_role_and_label(Role::MenuItem, "Real-ESRGAN ×4").click();
+    settle(&mut harness);
+    let Ok(PaintInput::Enlarge(wish)) = inputs.try_recv() else { panic!("nothing was to be enlarged") };
+    assert_eq!((wish.upscaler.0.as_str(), wish.recipe.request.seeds[0].seed), ("realesrgan-x4plus", 0));
+    assert_eq!(wish.picture, Some(picture(0)));
+    port.look(|state| state.enlarging = Some(0.25));
+    settle(&mut harness);
+    harness.get_by_label_contains("Enlarging, 25 %");
+    harness.get_by_role_and_label(Role::Button, "Stop").click();
+    settle(&mut harness);
+    assert_eq!(inputs.try_recv().expect("it is stopped"), PaintInput::Stop);
+    // It comes, and is shown with what it was.
+    let mut large = painted(ImageRequest::of_seed(0), "/library/large.png", true);
+    large.picture = Picture { width: 256, height: 256, rgb: vec![90; 256 * 256 * 3] };
+    let model = ModelRef { name: "realesrgan-x4plus".to_owned(), sha256: "cd".repeat(32) };
+    large.recipe = ImageRecipe {
+        width: 256,
+        height: 256,
+        upscaled: Some(Enlarged { model, scale: 4, tile: None }),
+        ..large.recipe
+    };
+    port.look(|state| (state.enlarging, state.arrived) = (None, vec![large]));
+    settle(&mut harness);
+    let shown = harness.get_by_role_and_label(Role::Image, "Seed 0 · 256 × 256").rect();
+    harness.drag_at(shown.center());
+    harness.hover_at(shown.center() + egui::vec2(40.0, 0.0));
+    settle(&mut harness);
+    harness.drop_at(shown.center() + egui::vec2(40.0, 0.0));
+    settle(&mut harness);
+    let divide = harness.state().state().paint.divide;
+    assert!((0.55..0.8).contains(&divide), "{divide}");
+    // Once is enough.
+    press(&mut harness, "Enlarge");
+    assert!(harness.query_by_label("Real-ESRGAN ×4").is_none() && inputs.try_recv().is_err());
+}
+
+#[test]
+fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
+    let mut results = SnapshotResults::new();
+    for (name, look, zh) in [("en_dark", EN_DARK, false), ("zh_light", ZH_LIGHT, true)] {
+        let word = |en: &'static str, chinese: &'static str| if zh { chinese } else { en };
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (mut harness, fake, port, inputs) = gallery(&look, folder.path());
+        harness.get_by_role_and_label(Role::RadioButton, word("Seed map", "种子图")).click();
+        settle(&mut harness);
+        let asked: Vec<_> = inputs.try_iter().collect();
+        let [PaintInput::Preview { .. }, PaintInput::Sketch { number, requests }] = asked.as_slice() else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(requests.len(), 49);
+        // The chosen picture is the first corner.
+        assert_eq!((requests[0].seeds[0].seed, requests[24].seeds.len()), (0, 4));
+        port.look(|state| state.sketches = (0..49).map(|i| (*number, i, picture(i as u64))).collect());
+        settle(&mut harness);
+        let map = harness.get_by_role_and_label(Role::Canvas, word("Seed map", "种子图")).rect();
+        let at = map.min + map.size() * egui::vec2(0.25, 0.7);
+        harness.drag_at(at);
+        harness.drop_at(at);
+        settle(&mut harness);
+        harness.key_press(egui::Key::ArrowRight);
+        settle(&mut harness);
+        let asked: Vec<_> = inputs.try_iter().collect();
+        let Some(PaintInput::Preview { number, request }) = asked.last() else { panic!("{asked:?}") };
+        let most = |a: &&SeedWeight, b: &&SeedWeight| a.weight.total_cmp(&b.weight);
+        let nearest = request.seeds.iter().max_by(most).expect("seeds");
+        assert_eq!(nearest.seed, requests[42].seeds[0].seed, "the corner at the bottom left");
+        port.look(|state| state.preview = Some((*number, picture(30))));
+        settle(&mut harness);
+        harness.snapshot(format!("paint_map_{name}"));
+        press(&mut harness, word("Keep", "保留"));
+        let Ok(PaintInput::Draw { requests: kept, .. }) = inputs.try_recv() else { panic!("nothing was kept") };
+        assert_eq!(kept, [(**request).clone()]);
+
+        harness.get_by_role_and_label(Role::RadioButton, word("Path", "路径")).click();
+        settle(&mut harness);
+        harness.get_by_label_contains(word("The path has no pictures", "路径中还没有图片"));
+        press(&mut harness, word("Four at random", "随机四张"));
+        harness.get_by_role_and_label(Role::RadioButton, word("Gallery", "图库")).click();
+        settle(&mut harness);
+        press(&mut harness, word("Add to the path", "加入路径"));
+        inputs.try_iter().for_each(drop);
+        harness.get_by_role_and_label(Role::RadioButton, word("Path", "路径")).click();
+        harness.run_steps(2);
+        let asked: Vec<_> = inputs.try_iter().collect();
+        let Some(PaintInput::Sketch { number, requests }) = asked.last() else { panic!("{asked:?}") };
+        assert_eq!((requests.len(), requests[96].seeds[0].seed), (5 * 24, 0));
+        port.look(|state| state.sketches = (0..120).map(|i| (*number, i, picture(i as u64 / 8))).collect());
+        harness.run_steps(2);
+        press(&mut harness, word("Pause", "暂停"));
+        harness.get_by_role_and_label(Role::Image, word("Picture 2 of the path", "路径第 2 张")).click();
+        settle(&mut harness);
+        assert!((harness.state().state().paint.path.position - 24.0).abs() < 0.01);
+        harness.snapshot(format!("paint_path_{name}"));
+        press(&mut harness, word("Take picture 5 out", "移出第 5 张"));
+        assert_eq!(harness.state().state().paint.path.stops.len(), 4);
+        inputs.try_iter().for_each(drop);
+        fake.script(|script| script.pick = Some("/home/图 film".into()));
+        press(&mut harness, word("Save film", "保存动画"));
+        harness.get_by_role_and_label(Role::MenuItem, word("GIF, for anywhere", "GIF（通用）")).click();
+        settle(&mut harness);
+        let Ok(PaintInput::Film(film)) = inputs.try_recv() else { panic!("no film") };
+        assert_eq!((film.requests.len(), film.rate, film.kind), (4 * 24, 25, FilmKind::Gif));
+        assert_eq!(film.path, PathBuf::from("/home/图 film.gif"));
+        port.look(|state| state.film = Some("/home/图 film.gif".into()));
+        settle(&mut harness);
+        harness.get_by_label_contains("图 film.gif");
+        // Another model's pictures are not this one's.
+        port.look(|state| state.model_sha256 = "ee".repeat(32));
+        settle(&mut harness);
+        assert!(harness.state().state().paint.path.stops.is_empty());
+        results.extend_harness(&mut harness);
+    }
 }

@@ -35,7 +35,14 @@ pub enum PaintInput {
     Draw { requests: Vec<ImageRequest>, keep: Option<(PathBuf, String)> },
     /// Draw this one at once, and keep it nowhere. A newer one takes the place of one that waits.
     Preview { number: u64, request: Box<ImageRequest> },
-    /// Draw no more.
+    /// Draw these before what waits, and keep them nowhere: the cells of a seed map, the pictures of a path. A newer
+    /// number takes the place of what is not drawn yet.
+    Sketch { number: u64, requests: Vec<ImageRequest> },
+    /// Draw these and save them as a film.
+    Film(Box<ToFilm>),
+    /// Enlarge a picture with the upscaler in this file, and keep the large one in the folder under the stem.
+    Enlarge(Box<ToEnlarge>),
+    /// Draw and enlarge no more.
     Stop,
     /// Read the pictures kept in this folder.
     Read { folder: PathBuf },
@@ -45,6 +52,40 @@ pub enum PaintInput {
     Bin { path: PathBuf },
     /// Bring a picture back from the bin.
     Restore { path: PathBuf },
+}
+
+/// How a film is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilmKind {
+    /// One file, lossless.
+    Apng,
+    /// One file of 256 colours a picture.
+    Gif,
+    /// A folder of numbered PNG files, each with its recipe.
+    Frames,
+}
+
+/// A film that is to be saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToFilm {
+    pub requests: Vec<ImageRequest>,
+    /// Pictures a second.
+    pub rate: u32,
+    pub kind: FilmKind,
+    /// The file, or the folder.
+    pub path: PathBuf,
+}
+
+/// A picture that is to be enlarged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToEnlarge {
+    /// The upscaler's name and file.
+    pub upscaler: (String, PathBuf),
+    /// What made the picture; not enlarged yet.
+    pub recipe: ImageRecipe,
+    /// The picture; without it, what the open model draws of the recipe.
+    pub picture: Option<Picture>,
+    pub keep: Option<(PathBuf, String)>,
 }
 
 /// A picture with what made it.
@@ -70,12 +111,18 @@ pub struct PaintState {
     pub model_sha256: String,
     /// How many of the pictures asked for are drawn, and how many were asked for; `None` when nothing is drawn.
     pub drawing: Option<(usize, usize)>,
+    /// How much of the picture that is being enlarged is done, 0..=1.
+    pub enlarging: Option<f32>,
     /// Pictures drawn per second of work, of those asked for last.
     pub per_second: Option<f32>,
     /// Pictures that came since the window took them: drawn ones in their order, read ones newest first.
     pub arrived: Vec<Painted>,
     /// The latest preview, with its number.
     pub preview: Option<(u64, Picture)>,
+    /// Sketches that came since the window took them, each with the number it was asked under and its place there.
+    pub sketches: Vec<(u64, usize, Picture)>,
+    /// A film that was saved since the window took it.
+    pub film: Option<PathBuf>,
     /// Files in the folder that are no pictures of the studio's.
     pub passed_over: usize,
     /// What went wrong last, for the window to take.

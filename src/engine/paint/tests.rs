@@ -211,3 +211,88 @@ fn failures_are_told_and_the_painter_lives_on() {
     bench.draw(0..9, "0002");
     bench.until("pictures", |_, arrived| arrived.len() == 9);
 }
+
+#[test]
+fn sketches_are_drawn_and_kept_nowhere() {
+    let mut bench = Bench::new();
+    bench.open();
+    // The second takes the place of what is left of the first.
+    let requests: Vec<_> = (0..50_000).map(ImageRequest::of_seed).collect();
+    bench.tell(PaintInput::Sketch { number: 1, requests: requests.clone() });
+    bench.tell(PaintInput::Sketch { number: 2, requests: requests[..70].to_vec() });
+    let state = bench.until("sketches", |state, _| state.sketches.iter().filter(|sketch| sketch.0 == 2).count() == 70);
+    let mut model = ImageModel::open("random", &bench.model, 1).expect("opens");
+    let second: Vec<_> = state.sketches.iter().filter(|sketch| sketch.0 == 2).collect();
+    let go = AtomicBool::new(false);
+    let each = &mut |index: usize, picture| assert_eq!(*second[index], (2, index, picture));
+    assert!(model.draw(&requests[..70], &go, each).expect("draws"));
+    assert!(state.sketches.len() < 50_000 && bench.arrived.is_empty() && !bench.folder().exists());
+}
+
+#[test]
+fn films_are_saved_and_a_folder_with_files_is_not_written_into() {
+    let mut bench = Bench::new();
+    bench.open();
+    let requests: Vec<_> = (0..40).map(ImageRequest::of_seed).collect();
+    let folder = bench.dir.path().to_owned();
+    let film = |kind, name: &str| {
+        let path = folder.join(name);
+        PaintInput::Film(Box::new(ToFilm { requests: requests.clone(), rate: 20, kind, path }))
+    };
+    let films = [(FilmKind::Apng, "电影.png"), (FilmKind::Gif, "film.gif"), (FilmKind::Frames, "frames")];
+    for (kind, name) in films {
+        bench.port().look(|state| state.film = None);
+        let input = film(kind, name);
+        bench.tell(input);
+        let state = bench.until("the film", |state, _| state.film.is_some() || state.error.is_some());
+        assert_eq!((state.film, state.drawing, state.error), (Some(bench.dir.path().join(name)), None, None));
+    }
+    let still = crate::formats::png::read(&fs::read(bench.dir.path().join("电影.png")).expect("a file"));
+    let first = fs::read(bench.dir.path().join("frames/0000.png")).expect("a file");
+    let first = contents(&first, Path::new("0000.png")).expect("a picture");
+    assert_eq!(still.expect("a PNG").rgb, first.file.rgb);
+    assert!(first.recipe.is_some_and(|recipe| recipe.is_ok()) && bench.dir.path().join("frames/0039.png").exists());
+    assert!(fs::read(bench.dir.path().join("film.gif")).expect("a file").starts_with(b"GIF89a"));
+    bench.tell(film(FilmKind::Frames, "frames"));
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.error.expect("an error").to_string().contains("already"));
+}
+
+#[test]
+fn a_picture_is_enlarged_and_kept_and_that_can_be_stopped() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(0..2, "0001");
+    bench.until("pictures", |_, arrived| arrived.len() == 2);
+    let upscaler = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/upscale/srvgg_x2.safetensors");
+    let (recipe, folder) = (bench.arrived[0].recipe.clone(), bench.folder());
+    let wish = |picture: Option<Picture>, stem: &str| {
+        let keep = Some((folder.clone(), stem.to_owned()));
+        PaintInput::Enlarge(Box::new(ToEnlarge {
+            upscaler: ("small".to_owned(), upscaler.clone()),
+            recipe: recipe.clone(),
+            picture,
+            keep,
+        }))
+    };
+    // As it is, and drawn anew: the same.
+    let wishes = [wish(Some(bench.arrived[0].picture.clone()), "0002"), wish(None, "0003")];
+    wishes.into_iter().for_each(|wish| bench.tell(wish));
+    let state = bench.until("large ones", |state, arrived| arrived.len() == 4 && state.enlarging.is_none());
+    assert_eq!(state.error, None);
+    let [.., first, second] = bench.arrived.as_slice() else { panic!("four") };
+    assert_eq!((first.picture.width, &first.picture), (64, &second.picture));
+    let how = first.recipe.upscaled.as_ref().expect("enlarged");
+    assert_eq!((how.scale, how.model.name.as_str()), (2, upscaler.to_str().expect("a path")));
+    let path = first.path.as_ref().expect("kept");
+    let kept = contents(&fs::read(path).expect("a file"), path).expect("a picture");
+    assert_eq!(kept.recipe.expect("a recipe").expect("a good one").work, Work::Image(first.recipe.clone()));
+    // A picture that takes long is stopped; what was asked for meanwhile is done.
+    let large = Picture { width: 1200, height: 900, rgb: vec![77; 1200 * 900 * 3] };
+    bench.tell(wish(Some(large), "0004"));
+    bench.until("work", |state, _| state.enlarging.is_some());
+    bench.tell(PaintInput::Stop);
+    bench.draw(7..8, "0005");
+    bench.until("the next picture", |state, arrived| arrived.len() == 5 && state.enlarging.is_none());
+    assert!(!bench.folder().join("0004-large.png").exists());
+}

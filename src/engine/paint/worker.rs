@@ -5,19 +5,21 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::TryRecvError;
 
-use super::{PaintInput, PaintState, Painted, Parts};
+use super::{FilmKind, PaintInput, PaintState, Painted, Parts, ToEnlarge, ToFilm};
 use crate::{
     Error, Result, catalogue, crash,
     engine::lock,
     files,
-    generate::image::{ImageModel, ImageRequest, Picture},
-    recipe::{self, ImageRecipe, ModelRef, Recipe, Work},
+    formats::animation::Film,
+    generate::image::{ImageModel, ImageRequest, Picture, Upscaler},
+    kernels::pool::physical_cores,
+    recipe::{self, Enlarged, ImageRecipe, ModelRef, Recipe, Work},
 };
 
 /// Kept pictures that are read, the newest of them.
@@ -49,6 +51,16 @@ pub(in crate::engine) struct Worker {
     /// Pictures drawn, and the time that took.
     drawn: (usize, Duration),
     preview: Option<(u64, ImageRequest)>,
+    /// The number and the requests of the sketches that are not drawn yet, with the place of the first.
+    sketch: (u64, VecDeque<ImageRequest>, usize),
+    /// The film that is being drawn, with the pictures so far.
+    film: Option<(ToFilm, Vec<Picture>)>,
+    /// The upscaler used last.
+    upscaler: Option<Upscaler>,
+    /// Pictures that are to be enlarged.
+    enlarge: VecDeque<ToEnlarge>,
+    /// Inputs that came while a picture was being enlarged.
+    late: VecDeque<PaintInput>,
     /// Kept pictures that are still to be read.
     unread: VecDeque<PathBuf>,
     marks: BTreeSet<String>,
@@ -66,6 +78,11 @@ impl Worker {
             at_once: 1,
             drawn: (0, Duration::ZERO),
             preview: None,
+            sketch: (0, VecDeque::new(), 0),
+            film: None,
+            upscaler: None,
+            enlarge: VecDeque::new(),
+            late: VecDeque::new(),
             unread: VecDeque::new(),
             marks: BTreeSet::new(),
             woken: Instant::now(),
@@ -75,10 +92,12 @@ impl Worker {
     /// Works until the window's side has gone.
     pub fn run(mut self) {
         loop {
-            let idle = self.queue.is_empty() && self.preview.is_none() && self.unread.is_empty();
-            let input = match idle {
-                true => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
-                false => self.parts.inputs.try_recv(),
+            let idle = self.queue.is_empty() && self.enlarge.is_empty() && self.film.is_none();
+            let idle = idle && self.preview.is_none() && self.sketch.1.is_empty() && self.unread.is_empty();
+            let input = match (self.late.pop_front(), idle) {
+                (Some(late), _) => Ok(late),
+                (None, true) => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
+                (None, false) => self.parts.inputs.try_recv(),
             };
             let input = match input {
                 Ok(input) => Some(input),
@@ -102,9 +121,11 @@ impl Worker {
 
     fn fail(&mut self, error: Error) {
         self.queue.clear();
-        self.preview = None;
+        self.enlarge.clear();
+        self.sketch.1.clear();
+        (self.preview, self.film) = (None, None);
         self.show(|state| {
-            state.drawing = None;
+            (state.drawing, state.enlarging) = (None, None);
             state.error = Some(error);
         });
         (self.parts.waker)();
@@ -114,6 +135,7 @@ impl Worker {
         match input {
             PaintInput::Open { name, path } => {
                 self.stop();
+                self.sketch.1.clear();
                 self.wanted = Some((name, path));
                 self.model = None;
                 self.model()?;
@@ -131,6 +153,24 @@ impl Worker {
                 self.show_drawing();
             }
             PaintInput::Preview { number, request } => self.preview = Some((number, *request)),
+            PaintInput::Sketch { number, requests } => self.sketch = (number, requests.into(), 0),
+            PaintInput::Film(film) => {
+                if film.kind == FilmKind::Frames
+                    && fs::read_dir(&film.path).is_ok_and(|mut inside| inside.next().is_some())
+                {
+                    let name = film.path.display();
+                    return Err(Error::new(
+                        format!("There is something in “{name}” already; choose a new name for the folder."),
+                        format!("“{name}”中已有文件，请换一个文件夹名。"),
+                    ));
+                }
+                self.show(|state| state.drawing = Some((0, film.requests.len())));
+                self.film = Some((*film, Vec::new()));
+            }
+            PaintInput::Enlarge(wish) => {
+                self.enlarge.push_back(*wish);
+                self.show(|state| state.enlarging = state.enlarging.or(Some(0.0)));
+            }
             PaintInput::Stop => self.stop(),
             PaintInput::Read { folder } => self.read(&folder)?,
             PaintInput::Star { path, starred } => self.star(&path, starred)?,
@@ -147,7 +187,9 @@ impl Worker {
 
     fn stop(&mut self) {
         self.queue.clear();
-        self.show(|state| state.drawing = None);
+        self.enlarge.clear();
+        self.film = None;
+        self.show(|state| (state.drawing, state.enlarging) = (None, None));
     }
 
     /// The model, opened if it is not yet.
@@ -174,6 +216,12 @@ impl Worker {
             let picture = self.draw(std::slice::from_ref(&request))?.pop();
             self.show(|state| state.preview = picture.map(|picture| (number, picture)));
             (self.parts.waker)();
+        } else if !self.sketch.1.is_empty() {
+            self.sketch_some()?;
+        } else if let Some((film, drawn)) = self.film.take() {
+            self.film_some(film, drawn)?;
+        } else if let Some(wish) = self.enlarge.pop_front() {
+            self.enlarge(wish)?;
         } else if !self.queue.is_empty() {
             self.draw_some()?;
         } else {
@@ -189,6 +237,59 @@ impl Worker {
         Ok(drawn)
     }
 
+    fn sketch_some(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let count = self.at_once.min(self.sketch.1.len());
+        let requests: Vec<_> = self.sketch.1.drain(..count).collect();
+        let (number, first) = (self.sketch.0, self.sketch.2);
+        self.sketch.2 += count;
+        let pictures = self.draw(&requests)?;
+        self.at_once = next_count(self.at_once, begun.elapsed());
+        let pictures = pictures.into_iter().enumerate();
+        self.show(|state| state.sketches.extend(pictures.map(|(index, picture)| (number, first + index, picture))));
+        self.wake(self.sketch.1.is_empty());
+        Ok(())
+    }
+
+    /// Draws some pictures of a film, and saves it with the last.
+    fn film_some(&mut self, film: ToFilm, mut drawn: Vec<Picture>) -> Result<()> {
+        let begun = Instant::now();
+        let end = film.requests.len().min(drawn.len() + self.at_once);
+        drawn.append(&mut self.draw(&film.requests[drawn.len()..end])?);
+        self.at_once = next_count(self.at_once, begun.elapsed());
+        let all = film.requests.len();
+        if end < all {
+            self.show(|state| state.drawing = Some((end, all)));
+            self.wake(false);
+            self.film = Some((film, drawn));
+            return Ok(());
+        }
+        let (width, height) = drawn.first().map_or((0, 0), |picture| (picture.width, picture.height));
+        if film.kind == FilmKind::Frames {
+            let Some((_, model)) = &self.model else { return Err(none_open()) };
+            for (index, (request, picture)) in film.requests.into_iter().zip(drawn).enumerate() {
+                let recipe = ImageRecipe { model: model.clone(), request, width, height, upscaled: None };
+                keep(&film.path.join(format!("{index:04}.png")), &picture, &recipe)?;
+            }
+        } else {
+            let frames: Vec<Vec<u8>> = drawn.into_iter().map(|picture| picture.rgb).collect();
+            let film_of = Film { width, height, frames: &frames, rate: film.rate };
+            let bytes = if film.kind == FilmKind::Gif { film_of.gif()? } else { film_of.apng()? };
+            files::write_whole(&film.path, &bytes)?;
+        }
+        self.show(|state| (state.drawing, state.film) = (None, Some(film.path)));
+        self.wake(true);
+        Ok(())
+    }
+
+    /// Wakes the window, unless that was done a moment ago and there is more to come.
+    fn wake(&mut self, last: bool) {
+        if last || self.woken.elapsed() >= FRAME {
+            self.woken = Instant::now();
+            (self.parts.waker)();
+        }
+    }
+
     fn draw_some(&mut self) -> Result<()> {
         let begun = Instant::now();
         let count = self.at_once.min(self.queue.len());
@@ -201,7 +302,7 @@ impl Worker {
         let pictures = self.draw(&requests)?;
         let took = begun.elapsed();
         self.drawn = (self.drawn.0 + count, self.drawn.1 + took);
-        self.at_once = if took < PASS { MOST_AT_ONCE.min(self.at_once * 2) } else { (self.at_once / 2).max(1) };
+        self.at_once = next_count(self.at_once, took);
         let model = self.model.as_ref().map(|(_, model)| model.clone()).ok_or_else(none_open)?;
         for (request, picture) in requests.into_iter().zip(pictures) {
             let Some((_, path)) = self.queue.pop_front() else { break };
@@ -213,10 +314,58 @@ impl Worker {
             self.show(|state| state.arrived.push(Painted { path, recipe, picture, starred: false, is_new: true }));
         }
         self.show_drawing();
-        if self.queue.is_empty() || self.woken.elapsed() >= FRAME {
-            self.woken = Instant::now();
-            (self.parts.waker)();
+        self.wake(self.queue.is_empty());
+        Ok(())
+    }
+
+    /// Enlarges a picture. What else is asked for meanwhile waits, but for a stop.
+    fn enlarge(&mut self, wish: ToEnlarge) -> Result<()> {
+        let ToEnlarge { upscaler: (name, path), recipe, picture, keep } = wish;
+        let picture = match picture {
+            Some(picture) => Some(picture),
+            None => self.draw(std::slice::from_ref(&recipe.request))?.pop(),
+        };
+        let Some(picture) = picture else { return Ok(()) };
+        if self.upscaler.as_ref().is_none_or(|upscaler| upscaler.info().path != path) {
+            self.upscaler = None;
+            self.upscaler = Some(Upscaler::open(&name, &path, physical_cores())?);
         }
+        let Some(upscaler) = &self.upscaler else { return Ok(()) };
+        let stop = AtomicBool::new(false);
+        let (inputs, state, waker) = (&self.parts.inputs, &self.parts.state, &self.parts.waker);
+        let (late, woken) = (&mut self.late, &mut self.woken);
+        let large = upscaler.enlarge(&picture, None, &stop, &mut |done| {
+            loop {
+                match inputs.try_recv() {
+                    Ok(input) => {
+                        stop.fetch_or(input == PaintInput::Stop, Ordering::Relaxed);
+                        late.push_back(input);
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => break stop.store(true, Ordering::Relaxed),
+                }
+            }
+            if woken.elapsed() >= FRAME {
+                *woken = Instant::now();
+                lock(state).enlarging = Some(done);
+                waker();
+            }
+        })?;
+        if let Some(picture) = large {
+            let bundled = catalogue::is_bundled(&path);
+            let name = if bundled { name } else { path.display().to_string() };
+            let model = ModelRef { name, sha256: upscaler.sha256()?.to_owned() };
+            let upscaled = Some(Enlarged { model, scale: upscaler.info().scale, tile: None });
+            let recipe = ImageRecipe { width: picture.width, height: picture.height, upscaled, ..recipe };
+            let path = keep.map(|(folder, stem)| folder.join(format!("{stem}-large.png")));
+            if let Some(path) = &path {
+                self::keep(path, &picture, &recipe)?;
+            }
+            self.show(|state| state.arrived.push(Painted { path, recipe, picture, starred: false, is_new: true }));
+        }
+        let more = !self.enlarge.is_empty();
+        self.show(|state| state.enlarging = more.then_some(0.0));
+        (self.parts.waker)();
         Ok(())
     }
 
@@ -249,10 +398,7 @@ impl Worker {
             state.passed_over += paths.len() - read.len();
             state.arrived.extend(read);
         });
-        if self.unread.is_empty() || self.woken.elapsed() >= FRAME {
-            self.woken = Instant::now();
-            (self.parts.waker)();
-        }
+        self.wake(self.unread.is_empty());
     }
 
     /// A kept picture; `None` when the file is no picture of the studio's.
@@ -290,6 +436,11 @@ impl Worker {
     fn show<R>(&self, change: impl FnOnce(&mut PaintState) -> R) -> R {
         change(&mut lock(&self.parts.state))
     }
+}
+
+/// How many pictures are drawn next, after `count` of them `took` so long.
+fn next_count(count: usize, took: Duration) -> usize {
+    if took < PASS { MOST_AT_ONCE.min(count * 2) } else { (count / 2).max(1) }
 }
 
 fn none_open() -> Error {

@@ -3,6 +3,7 @@
 use egui::{Align, CornerRadius, Layout, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 use egui::{accesskit::Role, pos2, vec2};
 
+use super::words;
 use crate::ui::{
     Icon, Key,
     state::State,
@@ -13,10 +14,17 @@ use crate::ui::{
 /// About how wide a thumbnail is.
 const THUMBNAIL: f32 = 112.0;
 const GAP: f32 = 12.0;
+/// How far the ring around a chosen picture reaches beyond it.
+const RING: f32 = 4.0;
 
 pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
-    ui.spacing_mut().item_spacing.y = 12.0;
+    ui.spacing_mut().item_spacing.y = 8.0;
     bar_ui(ui, state);
+    words::told_ui(ui, state);
+    ui.spacing_mut().item_spacing.y = 12.0;
+    if state.paint.pictures.is_empty() && !state.paint.is_busy() {
+        return super::empty_ui(ui, state, Key::PaintEmpty, Key::PaintEmptyHow);
+    }
     let shown: Vec<usize> = (0..state.paint.pictures.len())
         .filter(|index| !state.paint.only_starred || state.paint.pictures[*index].1.starred)
         .collect();
@@ -32,6 +40,8 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     ui.spacing_mut().item_spacing.y = GAP;
     let rows = shown.len().div_ceil(columns);
     ScrollArea::vertical().auto_shrink(false).show_rows(ui, side, rows, |ui, range| {
+        // The ring around the chosen picture reaches beyond it.
+        ui.set_clip_rect(ui.clip_rect().expand(RING));
         for row in range {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = GAP;
@@ -43,27 +53,20 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     });
 }
 
-/// How many there are, and which are shown.
+/// The line of words, and which pictures are shown.
 fn bar_ui(ui: &mut Ui, state: &mut State) {
     let all = text::count(state.paint.pictures.len());
     let starred = text::count(state.paint.pictures.iter().filter(|(_, painted)| painted.starred).count());
-    ui.allocate_ui_with_layout(
-        vec2(ui.available_width(), theme::ROW_HEIGHT),
-        Layout::left_to_right(Align::Center),
-        |ui| {
-            ui.spacing_mut().item_spacing.x = 8.0;
-            let names = [fill(state.lang, Key::AllPictures, &[&all]), fill(state.lang, Key::Starred, &[&starred])];
-            let tips = [state.t(Key::AllPicturesTip).to_owned(), state.t(Key::StarredTip).to_owned()];
-            let choices = [(false, names[0].as_str()), (true, names[1].as_str())];
-            let size = vec2(220.0, theme::ROW_HEIGHT);
-            widgets::segmented_with_tips(ui, size, &mut state.paint.only_starred, &choices, &tips);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.add_space(theme::WORK_MARGIN);
-                let text = egui::RichText::new(state.t(Key::MixHow)).font(theme::small());
-                ui.add(egui::Label::new(text.color(theme::palette(ui).muted)).truncate());
-            });
-        },
-    );
+    let size = vec2(ui.available_width() - theme::WORK_MARGIN, theme::CONTROL_HEIGHT);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        let names = [fill(state.lang, Key::AllPictures, &[&all]), fill(state.lang, Key::Starred, &[&starred])];
+        let tips = [state.t(Key::AllPicturesTip).to_owned(), state.t(Key::StarredTip).to_owned()];
+        let choices = [(false, names[0].as_str()), (true, names[1].as_str())];
+        let wide = vec2(220.0, theme::CONTROL_HEIGHT);
+        widgets::segmented_with_tips(ui, wide, &mut state.paint.only_starred, &choices, &tips);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| words::field_ui(ui, state));
+    });
 }
 
 fn thumbnail_ui(ui: &mut Ui, state: &mut State, index: usize, side: f32) {

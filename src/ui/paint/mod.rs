@@ -1,20 +1,27 @@
 //! The Paint page: a gallery of what was drawn, and the picture that was chosen in it, to be varied, mixed and steered.
 
 mod gallery;
+mod map;
+mod mix;
 mod panel;
+mod path;
 mod textures;
+pub mod words;
 
 use egui::{Align, Frame, Layout, Margin, Panel, Ui};
 
 use super::{
     Icon, Key,
     state::{Action, State},
-    theme,
+    theme, widgets,
 };
 use crate::{
     engine::{PaintInput, Painted},
-    generate::image::{Direction, ImageModelInfo, ImageRequest, Picture, SeedWeight},
+    generate::image::{Direction, ImageModelInfo, ImageRequest, Picture},
 };
+pub use map::MapView;
+use mix::mixed;
+pub use path::PathView;
 use textures::Textures;
 
 /// Directions that have a slider.
@@ -28,6 +35,29 @@ const VARIATIONS: usize = 12;
 /// A picture's number in this window.
 pub type PictureId = u64;
 
+/// What the page shows below its header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Everything that was drawn.
+    #[default]
+    Gallery,
+    /// What lies between four pictures.
+    Map,
+    /// A film from picture to picture.
+    Path,
+}
+
+/// Pictures that are drawn for a view and kept nowhere.
+#[derive(Default)]
+pub struct Sketch {
+    /// The number they were asked for under.
+    pub number: u64,
+    /// What was asked for.
+    pub requests: Vec<ImageRequest>,
+    /// Those that came, in the order of the requests.
+    pub pictures: Vec<Option<Picture>>,
+}
+
 /// What the page shows, and what is chosen on it.
 #[derive(Default)]
 pub struct PaintView {
@@ -37,8 +67,24 @@ pub struct PaintView {
     pub model_sha256: String,
     /// Pictures drawn, of how many asked for.
     pub drawing: Option<(usize, usize)>,
+    /// How much of the picture that is being enlarged is done, 0..=1.
+    pub enlarging: Option<f32>,
     /// Pictures per second.
     pub per_second: Option<f32>,
+    /// Where an enlarged picture shown large gives way to what it was enlarged from, 0..=1 from the left.
+    pub divide: f32,
+    /// The line of words above the gallery.
+    pub words: String,
+    /// Which view is shown.
+    pub view: View,
+    /// What lies between four pictures.
+    pub map: MapView,
+    /// The film.
+    pub path: PathView,
+    /// What was drawn for the view that is shown.
+    pub sketch: Sketch,
+    /// The model that map and path belong to, by its SHA-256.
+    made_for: String,
     /// What was drawn, the newest first.
     pub pictures: Vec<(PictureId, Painted)>,
     /// The picture shown large.
@@ -63,9 +109,9 @@ pub struct PaintView {
 }
 
 impl PaintView {
-    /// Whether pictures are being drawn.
+    /// Whether pictures are being drawn or enlarged.
     pub fn is_busy(&self) -> bool {
-        self.drawing.is_some()
+        self.drawing.is_some() || self.enlarging.is_some()
     }
 
     /// Takes pictures that came.
@@ -102,7 +148,7 @@ impl PaintView {
     pub fn choose(&mut self, id: PictureId) {
         self.selected = Some(id);
         self.partner = None;
-        self.mix = 0.5;
+        (self.mix, self.divide) = (0.5, 0.0);
         self.steps = [0.0; DIRECTIONS];
         self.preview = None;
         self.previewed = None;
@@ -120,6 +166,40 @@ impl PaintView {
         !self.model_sha256.is_empty() && painted.recipe.model.sha256 == self.model_sha256
     }
 
+    /// Takes a sketch that came.
+    pub fn sketched(&mut self, number: u64, place: usize, picture: Picture) {
+        if number == self.sketch.number
+            && let Some(slot) = self.sketch.pictures.get_mut(place)
+        {
+            *slot = Some(picture);
+        }
+    }
+
+    /// The chosen picture's request, if the model that is open can go on from it.
+    fn usable(&self, id: Option<PictureId>) -> Option<ImageRequest> {
+        let one = self.picture(id?).filter(|one| self.is_by_open_model(one))?;
+        Some(one.recipe.request.clone())
+    }
+
+    /// What the large picture is to show instead of a kept one.
+    fn wanted(&self) -> Option<ImageRequest> {
+        match self.view {
+            View::Gallery => self.edited(),
+            View::Map => self.map.here(),
+            View::Path => None,
+        }
+    }
+
+    /// What the chosen picture was enlarged from, if that is in the gallery.
+    pub fn before(&self) -> Option<(PictureId, &Painted)> {
+        let chosen = self.chosen().filter(|chosen| chosen.recipe.upscaled.is_some())?;
+        let is_it = |one: &Painted| {
+            let (a, b) = (&one.recipe, &chosen.recipe);
+            a.upscaled.is_none() && a.model == b.model && a.request == b.request
+        };
+        self.pictures.iter().find(|(_, one)| is_it(one)).map(|(id, one)| (*id, one))
+    }
+
     /// What the sliders make of the chosen picture; `None` when that is the picture itself, or another model's.
     pub fn edited(&self) -> Option<ImageRequest> {
         let chosen = self.chosen().filter(|chosen| self.is_by_open_model(chosen))?;
@@ -135,40 +215,9 @@ impl PaintView {
     }
 }
 
-/// `share` of `b`, and the rest of `a`: seeds on the way around the sphere, the nearer one's class.
-fn mixed(a: &ImageRequest, b: &ImageRequest, share: f32) -> ImageRequest {
-    let turn = share * std::f32::consts::FRAC_PI_2;
-    let length = |request: &ImageRequest| request.seeds.iter().map(|part| part.weight.powi(2)).sum::<f32>().sqrt();
-    let part = |request: &ImageRequest, weight: f32| {
-        let scale = weight / length(request);
-        request
-            .seeds
-            .iter()
-            .map(move |part| SeedWeight { seed: part.seed, weight: part.weight * scale })
-            .collect::<Vec<_>>()
-    };
-    let mut seeds: Vec<SeedWeight> = Vec::new();
-    for part in part(a, turn.cos()).into_iter().chain(part(b, turn.sin())) {
-        match seeds.iter_mut().find(|known| known.seed == part.seed) {
-            Some(known) => known.weight += part.weight,
-            None => seeds.push(part),
-        }
-    }
-    seeds.retain(|part| part.weight != 0.0);
-    let nearer = if share <= 0.5 { a } else { b };
-    let truncation = a.truncation + (b.truncation - a.truncation) * share;
-    ImageRequest { seeds, truncation, ..nearer.clone() }
-}
-
-/// Pictures like `request`: `distance` of each is new.
-fn varied(request: &ImageRequest, distance: f32, seed: u64) -> ImageRequest {
-    mixed(request, &ImageRequest { class: request.class, ..ImageRequest::of_seed(seed) }, distance * 0.5)
-}
-
-/// What the page asks to be drawn next: seeds from the one that is set on.
-pub fn requests(state: &State) -> Vec<ImageRequest> {
+/// What the page asks to be drawn next of a model with so many classes: seeds from the one that is set on.
+pub fn requests_of(state: &State, classes: usize) -> Vec<ImageRequest> {
     let settings = &state.preferences.painting;
-    let classes = state.paint.model.as_ref().map_or(0, |model| model.classes.len());
     let class = settings.class.filter(|class| (*class as usize) < classes);
     let request = |index: usize| ImageRequest {
         class,
@@ -181,6 +230,12 @@ pub fn requests(state: &State) -> Vec<ImageRequest> {
 /// The page below the header.
 pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     let palette = theme::palette(ui);
+    let view = &mut state.paint;
+    if view.made_for != view.model_sha256 {
+        // Another model's mixtures are not this one's.
+        (view.map, view.path, view.sketch) = Default::default();
+        view.made_for.clone_from(&view.model_sha256);
+    }
     let plain = Frame::new().fill(palette.background);
     let frame = plain.inner_margin(Margin { left: 16, right: 0, top: 16, bottom: 0 });
     Panel::right("picture").exact_size(theme::INSPECTOR_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
@@ -188,19 +243,27 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     });
     let margin = theme::WORK_MARGIN as i8;
     let work = plain.inner_margin(Margin { left: margin, right: 0, top: 16, bottom: 0 });
-    egui::CentralPanel::no_frame().frame(work).show(ui, |ui| {
-        if state.paint.pictures.is_empty() && !state.paint.is_busy() {
-            empty_ui(ui, state);
-        } else {
-            gallery::gallery_ui(ui, state);
-        }
+    egui::CentralPanel::no_frame().frame(work).show(ui, |ui| match state.paint.view {
+        View::Gallery => gallery::gallery_ui(ui, state),
+        View::Map => map::map_ui(ui, state),
+        View::Path => path::path_ui(ui, state),
     });
     preview(state);
+    sketch(state);
+}
+
+/// The views, in the header.
+pub fn controls_ui(ui: &mut Ui, state: &mut State) {
+    let choices = [(View::Gallery, Key::Gallery), (View::Map, Key::SeedMap), (View::Path, Key::Path)];
+    let tips = [Key::GalleryTip, Key::SeedMapTip, Key::PathTip].map(|tip| state.t(tip).to_owned());
+    let choices = choices.map(|(view, key)| (view, state.t(key)));
+    let size = egui::vec2(3.0 * 92.0, theme::CONTROL_HEIGHT);
+    widgets::segmented_with_tips(ui, size, &mut state.paint.view, &choices, &tips);
 }
 
 /// Asks for the picture that the sliders make, as soon as they make another one.
 fn preview(state: &mut State) {
-    let edited = state.paint.edited();
+    let edited = state.paint.wanted();
     let view = &mut state.paint;
     if edited == view.previewed {
         return;
@@ -216,12 +279,31 @@ fn preview(state: &mut State) {
     }
 }
 
-fn empty_ui(ui: &mut Ui, state: &State) {
+/// Asks for what the view that is shown consists of, as soon as that is something else.
+fn sketch(state: &mut State) {
+    let view = &mut state.paint;
+    let wanted = match view.view {
+        _ if view.model.is_none() => return,
+        View::Gallery => Vec::new(),
+        View::Map => view.map.cells(),
+        View::Path => view.path.frames(),
+    };
+    if wanted == view.sketch.requests {
+        return;
+    }
+    let number = view.sketch.number + 1;
+    view.sketch = Sketch { number, requests: wanted.clone(), pictures: vec![None; wanted.len()] };
+    if !wanted.is_empty() {
+        state.ask(Action::Paint(PaintInput::Sketch { number, requests: wanted }));
+    }
+}
+
+fn empty_ui(ui: &mut Ui, state: &State, what: Key, how: Key) {
     ui.with_layout(Layout::top_down(Align::Center), |ui| {
         ui.add_space((ui.available_height() * 0.38).max(0.0));
         Icon::Paint.ui(ui, 28.0, theme::palette(ui).muted);
-        ui.label(egui::RichText::new(state.t(Key::PaintEmpty)).font(theme::body_medium()));
-        let text = egui::RichText::new(state.t(Key::PaintEmptyHow)).font(theme::row());
+        ui.label(egui::RichText::new(state.t(what)).font(theme::body_medium()));
+        let text = egui::RichText::new(state.t(how)).font(theme::row());
         ui.add(egui::Label::new(text.color(theme::palette(ui).muted)).wrap());
     });
 }
@@ -229,23 +311,6 @@ fn empty_ui(ui: &mut Ui, state: &State) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mixtures_keep_their_length_and_end_at_their_pictures() {
-        let [a, b] = [3, 9].map(ImageRequest::of_seed);
-        let length = |request: &ImageRequest| request.seeds.iter().map(|part| part.weight.powi(2)).sum::<f32>();
-        for share in [0.0, 0.2, 0.5, 0.9, 1.0] {
-            let mixed = mixed(&a, &b, share);
-            assert!((length(&mixed) - 1.0).abs() < 1e-5, "{share}");
-        }
-        assert_eq!(mixed(&a, &b, 0.0).seeds, a.seeds);
-        assert_eq!(mixed(&a, &b, 0.5).seeds.len(), 2);
-        // A mixture of mixtures is one of the same seeds.
-        let again = mixed(&mixed(&a, &b, 0.3), &b, 0.5);
-        assert_eq!(again.seeds.len(), 2);
-        let near = varied(&a, NEAR, 77);
-        assert!(near.seeds[0].seed == 3 && near.seeds[0].weight > 0.9 && near.seeds[1].weight > 0.1);
-    }
 
     #[test]
     fn new_pictures_come_first_and_read_ones_after() {

@@ -1,8 +1,9 @@
 //! The chosen picture, large, with what can be done with it; and what shapes the next ones.
 
-use egui::{CornerRadius, Id, Popup, Rect, RectAlign, ScrollArea, Sense, Ui, Vec2, WidgetInfo, accesskit::Role, vec2};
+use egui::{CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense, TextureId, Ui, Vec2, WidgetInfo};
+use egui::{accesskit::Role, pos2, vec2};
 
-use super::{DIRECTIONS, FAR, NEAR, VARIATIONS, varied};
+use super::{DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, mix::varied, path};
 use crate::{
     generate::image::ImageRequest,
     ui::{
@@ -19,18 +20,50 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
         // The scroll bar stands in the margin.
         ui.set_width(ui.available_width() - theme::PANEL_MARGIN);
         ui.spacing_mut().item_spacing.y = 0.0;
-        if state.paint.chosen().is_some() {
-            large_ui(ui, state);
-            ui.add_space(20.0);
+        match state.paint.view {
+            View::Map => map::panel_ui(ui, state),
+            View::Path => path::panel_ui(ui, state),
+            View::Gallery => {
+                if state.paint.chosen().is_some() {
+                    large_ui(ui, state);
+                    ui.add_space(20.0);
+                }
+                next_ui(ui, state);
+            }
         }
-        next_ui(ui, state);
         ui.add_space(16.0);
     });
 }
 
-fn large_ui(ui: &mut Ui, state: &mut State) {
+/// A picture as large as the panel is wide, what it is below, and where it stands.
+pub(super) fn picture_ui(
+    ui: &mut Ui,
+    texture: Option<(TextureId, [f32; 2])>,
+    what: &str,
+    sense: Sense,
+) -> (Response, Rect) {
     let side = ui.available_width();
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), sense);
+    let [wide, high] = texture.map_or([1.0, 1.0], |(_, size)| size);
+    let place = Rect::from_center_size(rect.center(), vec2(wide, high) * (side / wide.max(high)));
+    let radius = CornerRadius::same(theme::CARD_RADIUS);
+    match texture {
+        Some((texture, _)) => {
+            egui::Image::from_texture((texture, place.size())).corner_radius(radius).paint_at(ui, place);
+        }
+        None => {
+            ui.painter().rect_filled(place, radius, theme::palette(ui).panel);
+        }
+    }
+    ui.painter().rect_stroke(place, radius, theme::hairline(ui), egui::StrokeKind::Inside);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, what));
+    ui.add_space(10.0);
+    widgets::note(ui, what);
+    ui.add_space(8.0);
+    (response, place)
+}
+
+fn large_ui(ui: &mut Ui, state: &mut State) {
     let view = &mut state.paint;
     let Some(id) = view.selected else { return };
     let Some((_, painted)) = view.pictures.iter().find(|(known, _)| *known == id) else { return };
@@ -38,17 +71,15 @@ fn large_ui(ui: &mut Ui, state: &mut State) {
         Some((number, picture)) if view.previewed.is_some() => view.textures.preview(ui.ctx(), *number, picture),
         _ => view.textures.of(ui.ctx(), id, &painted.picture),
     };
-    let (wide, high) = (painted.picture.width as f32, painted.picture.height as f32);
-    let scale = (side / wide).min(side / high);
-    let place = Rect::from_center_size(rect.center(), vec2(wide, high) * scale);
-    let radius = CornerRadius::same(theme::CARD_RADIUS);
-    egui::Image::from_texture((texture, place.size())).corner_radius(radius).paint_at(ui, place);
-    ui.painter().rect_stroke(place, radius, theme::hairline(ui), egui::StrokeKind::Inside);
-    let what = what(state);
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &what));
-    ui.add_space(10.0);
-    widgets::note(ui, &what);
-    ui.add_space(8.0);
+    let (width, height) = (painted.picture.width, painted.picture.height);
+    let request = painted.recipe.request.clone();
+    let what = what(state, &request, Some([width, height]));
+    let texture = Some((texture, [width as f32, height as f32]));
+    let (response, place) = picture_ui(ui, texture, &what, Sense::click_and_drag());
+    if state.paint.previewed.is_none() && state.paint.before().is_some() {
+        before_ui(ui, &mut state.paint, place, &response);
+        response.on_hover_text(state.t(Key::BeforeAfterTip));
+    }
     buttons_ui(ui, state);
     let Some(by_open) = state.paint.chosen().map(|chosen| state.paint.is_by_open_model(chosen)) else { return };
     if !by_open {
@@ -60,19 +91,44 @@ fn large_ui(ui: &mut Ui, state: &mut State) {
     directions_ui(ui, state);
 }
 
+/// Over an enlarged picture: what it was enlarged from, left of a line that is dragged.
+fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
+    let Some((id, before)) = view.before() else { return };
+    let before = before.picture.clone();
+    if let Some(pointer) = response.interact_pointer_pos() {
+        view.divide = ((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
+    }
+    let texture = view.textures.of(ui.ctx(), id, &before);
+    let line = place.left() + view.divide * place.width();
+    if response.hovered() {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::ResizeHorizontal);
+    }
+    if view.divide > 0.0 {
+        let radius = CornerRadius { ne: 0, se: 0, ..CornerRadius::same(theme::CARD_RADIUS) };
+        let left = Rect::from_min_max(place.min, pos2(line, place.bottom()));
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(view.divide, 1.0));
+        egui::Image::from_texture((texture, left.size())).corner_radius(radius).uv(uv).paint_at(ui, left);
+    }
+    let palette = theme::palette(ui);
+    let line = line.clamp(place.left() + 1.0, place.right() - 1.0);
+    ui.painter().vline(line, place.y_range(), egui::Stroke::new(2.0, palette.accent));
+    let knob = pos2(line.clamp(place.left() + 9.0, place.right() - 9.0), place.center().y);
+    ui.painter().circle(knob, 8.0, palette.background, egui::Stroke::new(2.0, palette.accent));
+}
+
 /// The seed, the class, the size.
-fn what(state: &State) -> String {
-    let Some(chosen) = state.paint.chosen() else { return String::new() };
-    let request = &chosen.recipe.request;
+pub(super) fn what(state: &State, request: &ImageRequest, size: Option<[u32; 2]>) -> String {
     let mut parts = Vec::new();
     match request.seeds.as_slice() {
         [one] => parts.push(fill(state.lang, Key::SeedIs, &[&one.seed.to_string()])),
         several => parts.push(fill(state.lang, Key::SeedsAre, &[&several.len().to_string()])),
     }
-    let model = state.paint.model.as_ref().filter(|_| state.paint.is_by_open_model(chosen));
+    let chosen = state.paint.chosen().filter(|_| state.paint.view == View::Gallery);
+    let of_open = chosen.is_none_or(|chosen| state.paint.is_by_open_model(chosen));
+    let model = state.paint.model.as_ref().filter(|_| of_open);
     let class = request.class.and_then(|class| model?.classes.get(class as usize));
     parts.extend(class.map(|(en, zh)| state.lang.pick(en, zh).to_owned()));
-    parts.push(format!("{} × {}", chosen.picture.width, chosen.picture.height));
+    parts.extend(size.map(|[width, height]| format!("{width} × {height}")));
     parts.join(" · ")
 }
 
@@ -96,7 +152,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
                     state.ask(Action::Draw(requests));
                 }
             }
-            if let Some(request) = edited {
+            if let Some(request) = edited.clone() {
                 let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::KeepPicture));
                 if button.on_hover_text(state.t(Key::KeepPictureTip)).clicked() {
                     state.ask(Action::Draw(vec![request]));
@@ -107,6 +163,13 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
     ui.add_space(6.0);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
+        enlarge_ui(ui, state, edited);
+        if let Some(request) = by_open.then_some(base) {
+            let button = widgets::icon_button(ui, Icon::Plus, state.t(Key::AddToPath));
+            if button.on_hover_text(state.t(Key::AddToPathTip)).clicked() {
+                path::add(state, request);
+            }
+        }
         if let Some(path) = path {
             let key = if starred { Key::Unstar } else { Key::Star };
             let button = widgets::icon_toggle(ui, Icon::Star, state.t(key), starred).on_hover_text(state.t(key));
@@ -131,6 +194,32 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
             }
         }
     });
+}
+
+/// A menu of what enlarges the picture, as the sliders have it.
+fn enlarge_ui(ui: &mut Ui, state: &mut State, edited: Option<ImageRequest>) {
+    let Some(chosen) = state.paint.chosen() else { return };
+    let models = state.models.iter().flatten().filter(|model| model.kind == "upscale" && model.unusable.is_none());
+    let models: Vec<_> = models.cloned().collect();
+    let may = chosen.recipe.upscaled.is_none() && state.paint.enlarging.is_none() && !models.is_empty();
+    let button = ui.add_enabled_ui(may, |ui| widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::Enlarge)));
+    let tip = if chosen.recipe.upscaled.is_some() { Key::EnlargedAlready } else { Key::EnlargeTip };
+    let button = button.inner.on_hover_text(state.t(tip)).on_disabled_hover_text(state.t(tip));
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_START).gap(6.0).frame(widgets::popup_frame(ui));
+    let mut wanted = None;
+    popup.id(Id::unique("enlarge")).width(260.0).show(|ui| {
+        ui.set_width(260.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for model in models {
+            let small = crate::ui::text::size(model.size_bytes);
+            if widgets::menu_row(ui, None, &crate::ui::models::title(&model), &small, false).clicked() {
+                wanted = Some((model.name, model.path));
+            }
+        }
+    });
+    if let Some(upscaler) = wanted {
+        state.ask(Action::Enlarge(upscaler, edited));
+    }
 }
 
 fn directions_ui(ui: &mut Ui, state: &mut State) {
@@ -165,9 +254,7 @@ fn directions_ui(ui: &mut Ui, state: &mut State) {
 
 /// What shapes the next pictures.
 fn next_ui(ui: &mut Ui, state: &mut State) {
-    widgets::section(ui, state.t(Key::NextPictures));
-    ui.add_space(8.0);
-    class_ui(ui, state);
+    class_section_ui(ui, state);
     let lang = state.lang;
     let row = |name, hint, range, step, decimals, default| SliderRow {
         name: crate::ui::t(lang, name),
@@ -194,7 +281,14 @@ fn next_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
-fn class_ui(ui: &mut Ui, state: &mut State) {
+/// The class of new pictures, under a heading.
+pub(super) fn class_section_ui(ui: &mut Ui, state: &mut State) {
+    widgets::section(ui, state.t(Key::NextPictures));
+    ui.add_space(8.0);
+    class_ui(ui, state);
+}
+
+pub(super) fn class_ui(ui: &mut Ui, state: &mut State) {
     let classes = state.paint.model.as_ref().map(|model| model.classes.clone()).unwrap_or_default();
     if classes.is_empty() {
         return;

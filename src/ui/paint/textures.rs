@@ -14,6 +14,8 @@ const MOST: usize = 600;
 pub(super) struct Textures {
     kept: HashMap<PictureId, (TextureHandle, u64)>,
     preview: Option<(u64, TextureHandle)>,
+    /// Those of a view's own pictures, by slot, with what each shows.
+    sketches: HashMap<usize, ((u64, usize), TextureHandle)>,
     frame: u64,
 }
 
@@ -36,6 +38,17 @@ impl Textures {
         let load = || (ctx.load_texture(format!("picture {id}"), image(picture), OPTIONS), frame);
         let (texture, seen) = self.kept.entry(id).or_insert_with(load);
         *seen = frame;
+        texture.id()
+    }
+
+    /// The texture of a slot of a view, which shows `picture`, known by `key`.
+    pub fn sketch(&mut self, ctx: &Context, slot: usize, key: (u64, usize), picture: &Picture) -> TextureId {
+        let load = || (key, ctx.load_texture(format!("sketch {slot}"), image(picture), OPTIONS));
+        let (known, texture) = self.sketches.entry(slot).or_insert_with(load);
+        if *known != key {
+            *known = key;
+            texture.set(image(picture), OPTIONS);
+        }
         texture.id()
     }
 

@@ -1,0 +1,104 @@
+//! The line of words: what it means for the next pictures, and how that is told.
+
+use egui::{Align, Layout, Ui, vec2};
+
+use crate::{
+    catalogue::Model,
+    generate::image::words::{Meaning, Named, Part, understand},
+    ui::{
+        Command, Key, models,
+        state::State,
+        text::{self, fill},
+        theme, widgets,
+    },
+};
+
+/// Models that draw, in the order in which they are listed.
+fn drawing(state: &State) -> Vec<&Model> {
+    state.models.iter().flatten().filter(|model| model.kind == "image" && model.unusable.is_none()).collect()
+}
+
+/// What the line means, with the models that it may speak of.
+fn read(state: &State) -> (Vec<Part>, Vec<&Model>) {
+    let models = drawing(state);
+    let named = |model: &&Model| {
+        let mut names = vec![model.name.clone(), model.title.clone()];
+        names.extend(model.words.iter().cloned());
+        Named { names, classes: model.classes.clone() }
+    };
+    let open = state.paint.model.as_ref().and_then(|open| models.iter().position(|model| model.path == open.path));
+    let parts = understand(&state.paint.words, &models.iter().map(named).collect::<Vec<_>>(), open);
+    (parts, models)
+}
+
+/// Sets what the line asks for; returns the model that it needs, if that is another than the open one.
+pub fn apply(state: &mut State) -> Option<Model> {
+    let (parts, models) = read(state);
+    let wanted = parts.iter().find_map(|part| match part.meaning {
+        Meaning::Model(model) | Meaning::Class(model, _) => models.get(model).map(|model| (*model).clone()),
+        _ => None,
+    });
+    let wanted = wanted.filter(|wanted| state.paint.model.as_ref().is_none_or(|open| open.path != wanted.path));
+    let settings = &mut state.preferences.painting;
+    if wanted.is_some() {
+        settings.class = None;
+    }
+    for part in parts {
+        match part.meaning {
+            Meaning::Class(_, class) => settings.class = Some(class),
+            Meaning::Count(count) => settings.count = count,
+            Meaning::Seed(seed) => settings.seed = seed % super::super::preferences::MOST_SEED,
+            Meaning::Truncation(truncation) => settings.truncation = truncation,
+            Meaning::Model(_) | Meaning::Unknown => {}
+        }
+    }
+    wanted
+}
+
+/// The field; Enter draws.
+pub(super) fn field_ui(ui: &mut Ui, state: &mut State) {
+    let (name, hint) = (state.t(Key::PaintWords), state.t(Key::PaintWordsHint));
+    let field = widgets::field(ui, egui::Id::unique("words"), &mut state.paint.words, name, hint);
+    if field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) && !state.paint.words.is_empty() {
+        state.command(Command::Generate);
+        field.request_focus();
+    }
+}
+
+/// What was understood, or what else can be done here.
+pub(super) fn told_ui(ui: &mut Ui, state: &State) {
+    let palette = theme::palette(ui);
+    let layout = Layout::left_to_right(Align::Center);
+    ui.allocate_ui_with_layout(vec2(ui.available_width() - theme::WORK_MARGIN, 18.0), layout, |ui| {
+        ui.spacing_mut().item_spacing.x = 14.0;
+        let say = |ui: &mut Ui, text: String, color| {
+            let text = egui::RichText::new(text).font(theme::small()).color(color);
+            ui.add(egui::Label::new(text).truncate());
+        };
+        let (parts, models) = read(state);
+        if parts.is_empty() {
+            if !state.paint.pictures.is_empty() {
+                say(ui, state.t(Key::MixHow).to_owned(), palette.muted);
+            }
+            return;
+        }
+        let lang = state.lang;
+        for part in parts {
+            let known = match part.meaning {
+                Meaning::Model(model) => models.get(model).map(|model| (Key::WordsModel, models::title(model))),
+                Meaning::Class(model, class) => models
+                    .get(model)
+                    .and_then(|model| model.classes.get(class as usize))
+                    .map(|(en, zh)| (Key::WordsClass, lang.pick(en, zh).to_owned())),
+                Meaning::Count(count) => Some((Key::WordsCount, text::count(count))),
+                Meaning::Seed(seed) => Some((Key::SeedIs, seed.to_string())),
+                Meaning::Truncation(truncation) => Some((Key::WordsTruncation, format!("{truncation:.1}"))),
+                Meaning::Unknown => None,
+            };
+            match known {
+                Some((key, value)) => say(ui, fill(lang, key, &[&value]), palette.text),
+                None => say(ui, fill(lang, Key::WordsUnknown, &[&state.paint.words[part.at]]), palette.accent),
+            }
+        }
+    });
+}
