@@ -127,7 +127,7 @@ impl App {
                 self.ask_for_file(Purpose::PickText, |job| UiCommand::PickFile { job, filter: FileFilter::Text });
             }
             Command::OpenModel => {
-                self.ask_for_file(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::TextModel });
+                self.ask_for_file(Purpose::PickModel, |job| UiCommand::PickFile { job, filter: FileFilter::Model });
             }
             Command::SaveFile if state.page == Page::Paint => self.save_picture(),
             Command::SaveFile if state.page == Page::Sound => self.save_sound(),
@@ -200,6 +200,7 @@ impl App {
                     | Purpose::PickSound { .. }
                     | Purpose::PickPicture { .. }
                     | Purpose::PickFilm { .. }
+                    | Purpose::PickLarge { .. }
             )
         };
         if !self.jobs.values().any(asks) {

@@ -7,9 +7,9 @@ use egui::Context;
 use super::{App, Purpose, told};
 use crate::{
     Error,
-    engine::{Event, Job, Outcome, TextModelInfo, UiCommand},
+    engine::{Event, Job, Outcome, PaintInput, SoundInput, TextModelInfo, UiCommand},
     generate::{TextOutcome, TextToken},
-    ui::{Key, toasts::Kind},
+    ui::{Key, state::Page, toasts::Kind},
 };
 
 /// How long a text rests before its tokens are counted.
@@ -65,6 +65,7 @@ impl App {
             Event::ModelsListed { models, .. } => {
                 self.state.models = Some(models);
                 self.open_first_model();
+                self.use_opened_weights();
             }
             Event::Ended { job, outcome } => self.ended(ctx, job, outcome),
         }
@@ -215,6 +216,41 @@ impl App {
         }
     }
 
+    /// Puts a file of weights on the list of models, to be used once it is known what it is.
+    pub(super) fn open_weights(&mut self, path: std::path::PathBuf) {
+        let opened = &mut self.state.preferences.opened_models;
+        opened.retain(|known| *known != path);
+        opened.insert(0, path.clone());
+        self.opened_weights = Some(path);
+        self.list_models();
+    }
+
+    /// Uses the weights that were opened last, on the page that they are for.
+    fn use_opened_weights(&mut self) {
+        let Some(path) = self.opened_weights.take() else { return };
+        let Some(model) = self.state.models.iter().flatten().find(|model| model.path == path).cloned() else { return };
+        if let Some(why) = model.unusable {
+            self.state.preferences.opened_models.retain(|opened| *opened != path);
+            self.list_models();
+            return self.state.toasts.error(why);
+        }
+        match model.kind {
+            "image" => {
+                self.state.page = Page::Paint;
+                self.state.preferences.painting.model = Some(path.clone());
+                self.tell_painter(PaintInput::Open { name: model.name, path });
+            }
+            "audio" => {
+                self.state.page = Page::Sound;
+                self.tell_sound(SoundInput::Open { name: model.name, path });
+            }
+            _ => {
+                let name = model.name;
+                self.state.toasts.add(Kind::Done, told(Key::EnlargesPictures, &[&name]), None);
+            }
+        }
+    }
+
     pub(super) fn list_models(&mut self) {
         let opened = self.state.preferences.opened_models.clone();
         self.send(Purpose::ListModels, |job| UiCommand::ListModels { job, opened });
@@ -262,6 +298,7 @@ impl App {
     fn picked(&mut self, job: Job, path: Option<std::path::PathBuf>) {
         let (Some(purpose), Some(path)) = (self.jobs.get(&job).cloned(), path) else { return };
         match purpose {
+            Purpose::PickModel if open_kind(&path) == Some(OpenKind::Weights) => self.open_weights(path),
             Purpose::PickModel => self.open_model(path),
             Purpose::PickChat { chat } => self.save_chat_as(&chat, path),
             Purpose::PickText => {
@@ -271,6 +308,7 @@ impl App {
             Purpose::PickSound { sound } => self.sound_picked(path, sound),
             Purpose::PickPicture { png } => self.picture_picked(path, png),
             Purpose::PickFilm { film } => self.film_picked(path, *film),
+            Purpose::PickLarge { from } => self.large_picked(from, path),
             _ => {}
         }
     }
@@ -282,14 +320,16 @@ impl App {
             let path = file.path().to_owned();
             match open_kind(&path) {
                 Some(OpenKind::Model) => self.open_model(path),
+                Some(OpenKind::Weights) => self.open_weights(path),
+                Some(OpenKind::Picture) => self.import_picture(path),
                 Some(OpenKind::Text) => {
                     self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
                 }
                 None => {
                     let name = path.display();
                     self.state.toasts.error(Error::new(
-                        format!("“{name}” is neither a GGUF model nor a .md or .txt text; Atelier opens only those."),
-                        format!("“{name}”既不是 GGUF 模型，也不是 .md 或 .txt 文本，无法打开。"),
+                        format!("“{name}” is neither a model, nor a picture, nor a .md or .txt text; Atelier opens only those."),
+                        format!("“{name}”既不是模型或图片，也不是 .md 或 .txt 文本，无法打开。"),
                     ));
                 }
             }
@@ -300,7 +340,11 @@ impl App {
 /// What a file is opened as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenKind {
+    /// A GGUF file.
     Model,
+    /// Weights of a network that draws, enlarges or sounds.
+    Weights,
+    Picture,
     Text,
 }
 
@@ -309,6 +353,8 @@ pub(super) fn open_kind(path: &std::path::Path) -> Option<OpenKind> {
     let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
         "gguf" => Some(OpenKind::Model),
+        "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt" => Some(OpenKind::Weights),
+        "png" | "jpg" | "jpeg" | "webp" => Some(OpenKind::Picture),
         "md" | "markdown" | "txt" | "text" => Some(OpenKind::Text),
         _ => None,
     }

@@ -257,6 +257,7 @@ impl App {
         let id = match offer {
             Offer::Restore(id) => id,
             Offer::SaveAs(id) => return self.ask_where_to_save(id),
+            Offer::Enlarge(path) => return self.ask_where_to_enlarge(path.clone()),
             Offer::Unbin(path) => return self.tell_painter(PaintInput::Restore { path: path.clone() }),
         };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {

@@ -74,6 +74,7 @@ enum Purpose {
     PickPicture { png: Vec<u8> },
     SavePicture { path: PathBuf },
     PickFilm { film: Box<ToFilm> },
+    PickLarge { from: PathBuf },
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -130,6 +131,8 @@ pub struct App {
     kept: Preferences,
     changed_ms: Option<u64>,
     memory_read_ms: u64,
+    /// Weights that were opened and are to be used once the models are listed.
+    opened_weights: Option<PathBuf>,
     title: String,
     /// Hashes of models that were open, by their files.
     hashes: HashMap<PathBuf, String>,
@@ -178,6 +181,7 @@ impl App {
             kept: preferences,
             changed_ms: None,
             memory_read_ms: 0,
+            opened_weights: None,
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,

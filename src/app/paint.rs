@@ -45,7 +45,7 @@ impl App {
             }
         }
         let view = &mut self.state.paint;
-        let (arrived, film, error) = port.look(|now| {
+        let (arrived, shown, film, foreign, error) = port.look(|now| {
             if view.model != now.model {
                 view.model.clone_from(&now.model);
             }
@@ -60,15 +60,13 @@ impl App {
             for (number, place, picture) in now.sketches.drain(..) {
                 view.sketched(number, place, picture);
             }
-            (std::mem::take(&mut now.arrived), now.film.take(), now.error.take())
+            let arrived = std::mem::take(&mut now.arrived);
+            (arrived, now.shown.take(), now.saved.take(), now.foreign.take(), now.error.take())
         });
         if !arrived.is_empty() {
-            let mut new = arrived.iter().filter(|painted| painted.is_new);
-            // The first picture of a first sheet is shown large, so that the page tells what can be done with it; and
-            // what was enlarged is what was waited for.
-            let nothing_chosen = view.chosen().is_none();
-            let shown = new.find(|painted| nothing_chosen || painted.recipe.upscaled.is_some());
-            let shown = shown.and_then(|painted| painted.path.clone());
+            // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
+            let first = arrived.iter().find(|painted| painted.is_new).filter(|_| view.chosen().is_none());
+            let shown = shown.or(first.and_then(|painted| painted.path.clone()));
             view.arrive(arrived);
             if let Some(path) = shown {
                 let id = view.pictures.iter().find(|(_, painted)| painted.path.as_ref() == Some(&path));
@@ -79,7 +77,10 @@ impl App {
         }
         if let Some(path) = film {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            self.state.toasts.add(Kind::Done, told(Key::FilmSavedAs, &[&name]), None);
+            self.state.toasts.add(Kind::Done, told(Key::FileSavedAs, &[&name]), None);
+        }
+        if let Some((path, what)) = foreign {
+            self.state.toasts.add(Kind::Note, what, Some((Key::Enlarge, Offer::Enlarge(path))));
         }
         if let Some(why) = error {
             self.state.toasts.error(why);
@@ -128,6 +129,32 @@ impl App {
         }
         let keep = self.keep_under();
         self.tell_painter(PaintInput::Enlarge(Box::new(ToEnlarge { upscaler, recipe, picture, keep })));
+    }
+
+    /// Brings a picture that was dropped into the gallery, or tells what it is.
+    pub(super) fn import_picture(&mut self, path: PathBuf) {
+        self.state.page = Page::Paint;
+        let keep = self.keep_under();
+        self.tell_painter(PaintInput::Import { path, keep });
+    }
+
+    /// Asks where a picture of anybody's is to be saved when it is enlarged.
+    pub(super) fn ask_where_to_enlarge(&mut self, from: PathBuf) {
+        let stem = from.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let suggested = format!("{stem} ×4.png");
+        let filter = FileFilter::Picture;
+        self.ask_for_file(Purpose::PickLarge { from }, |job| UiCommand::PickSave { job, filter, suggested });
+    }
+
+    /// Enlarges a file into another.
+    pub(super) fn large_picked(&mut self, from: PathBuf, mut to: PathBuf) {
+        if to.extension().is_none() {
+            to.set_extension("png");
+        }
+        let models = self.state.models.iter().flatten();
+        let Some(model) = models.clone().find(|model| model.name == catalogue::DEFAULT_UPSCALER) else { return };
+        let upscaler = (model.name.clone(), model.path.clone());
+        self.tell_painter(PaintInput::EnlargeFile { upscaler, from, to });
     }
 
     pub(super) fn star_picture(&mut self, path: PathBuf, starred: bool) {

@@ -114,7 +114,10 @@ impl Dialogs for SystemDialogs {
 fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
     let dialog = rfd::AsyncFileDialog::new();
     match filter {
-        FileFilter::TextModel => dialog.add_filter("GGUF", &["gguf", "GGUF"]),
+        FileFilter::Model => dialog.add_filter(
+            "GGUF, safetensors, PyTorch",
+            &["gguf", "GGUF", "safetensors", "pth", "pt", "bin", "tar", "ckpt"],
+        ),
         FileFilter::Sound => dialog.add_filter("WAV", &["wav", "WAV"]),
         FileFilter::Picture => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),

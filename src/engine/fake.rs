@@ -159,7 +159,7 @@ impl Dialogs for FakeDialogs {
     /// Opening a text waits to be cancelled, opening a model panics, saving answers the suggested name.
     fn ask(&mut self, question: Question, cancel: &AtomicBool) -> Result<Option<PathBuf>> {
         match question {
-            Question::Open(FileFilter::TextModel) => panic!("scripted"),
+            Question::Open(FileFilter::Model) => panic!("scripted"),
             Question::Open(_) => {
                 wait_for(cancel);
                 Ok(None)

@@ -88,8 +88,8 @@ pub struct SavedSound {
 /// Which files a dialog offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFilter {
-    /// `.gguf`
-    TextModel,
+    /// `.gguf`, `.safetensors`, PyTorch's
+    Model,
     /// `.md`, `.txt`
     Text,
     /// `.wav`

@@ -3,6 +3,7 @@
 pub mod amp;
 pub mod audio;
 pub mod image;
+mod lexicon;
 mod request;
 pub mod sampler;
 pub mod tasks;

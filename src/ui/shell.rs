@@ -370,7 +370,8 @@ pub fn drop_ui(ui: &mut Ui, state: &State) {
     let ending =
         |path: &std::path::PathBuf| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let (icon, key) = match file.path.as_ref().and_then(ending).as_deref() {
-        Some("gguf") => (Icon::Models, Key::DropModel),
+        Some("gguf" | "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt") => (Icon::Models, Key::DropModel),
+        Some("png" | "jpg" | "jpeg" | "webp") => (Icon::Paint, Key::DropPicture),
         Some("md" | "markdown" | "txt" | "text") => (Icon::Document, Key::DropText),
         _ => (Icon::Info, Key::DropOther),
     };

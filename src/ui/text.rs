@@ -123,7 +123,7 @@ strings! {
     ToggleInspector: "Inspector", "检查器";
     ToggleInspectorTip: "Show or hide the panel that shapes the next result", "显示或隐藏生成设置面板";
     OpenModel: "Open a model…", "打开模型…";
-    OpenModelTip: "Open a GGUF file from this computer", "打开本机上的 GGUF 文件";
+    OpenModelTip: "Open a model from this computer: GGUF, safetensors or a PyTorch checkpoint", "打开本机上的模型：GGUF、safetensors 或 PyTorch 检查点";
     GoWriteTip: "Documents and conversations", "文稿与对话";
     GoPaintTip: "Draw pictures that never were, and steer them", "绘制从未有过的图片，并随心调整";
     GoSoundTip: "Play a network live, and let it play notes", "现场演奏网络，或让它演奏音符";
@@ -207,7 +207,8 @@ strings! {
     CountsTip: "Words and tokens in what is shown", "当前内容的字数与词元数";
     DropModel: "Drop to open this model", "松开以打开模型";
     DropText: "Drop to open as a document", "松开以打开为文稿";
-    DropOther: "Atelier opens .gguf models and .md or .txt texts", "可打开 .gguf 模型以及 .md、.txt 文本";
+    DropPicture: "Drop to open this picture", "松开以打开图片";
+    DropOther: "Atelier opens models (.gguf, .safetensors, .pth), pictures, and .md or .txt texts", "可打开模型（.gguf、.safetensors、.pth）、图片以及 .md、.txt 文本";
 
     // Documents
     Chats: "Conversations", "对话";
@@ -387,7 +388,7 @@ strings! {
     CompareTip: "Show the variants side by side", "并排显示各个变体";
 
     // Models
-    ModelsIntro: "Everything runs on this computer. Any GGUF file of the llama, qwen2, qwen3 or gemma3 family opens here, by the button or by dropping it on the window.", "一切都在本机运行。llama、qwen2、qwen3、gemma3 系列的 GGUF 文件都可以打开：点击按钮，或拖到窗口上。";
+    ModelsIntro: "Everything runs on this computer. GGUF files of the llama, qwen2, qwen3 and gemma3 families open here, and GANs and upscalers as safetensors or PyTorch checkpoints: by the button or by dropping them on the window.", "一切都在本机运行。llama、qwen2、qwen3、gemma3 系列的 GGUF 文件，以及 safetensors 或 PyTorch 格式的 GAN 与放大模型都可以打开：点击按钮，或拖到窗口上。";
     ModelsHint: "Memory is what the weights and the usual context take together.", "内存指权重与默认上下文合计占用。";
     ModelsChinese: "SmolLM2, which comes with Atelier, was made for English. To write Chinese, open a model of the Qwen or Gemma family.", "自带的 SmolLM2 只擅长英文；要写中文，请打开 Qwen 或 Gemma 系列的模型。";
     LookingForModels: "Looking for models…", "正在查找模型…";
@@ -493,7 +494,8 @@ strings! {
     FilmApng: "APNG, every colour", "APNG（全彩）";
     FilmGif: "GIF, for anywhere", "GIF（通用）";
     FilmFrames: "Folder of PNG pictures", "PNG 图片文件夹";
-    FilmSavedAs: "The film was saved as {0}.", "动画已保存为 {0}。";
+    FileSavedAs: "Saved as {0}.", "已保存为 {0}。";
+    EnlargesPictures: "{0} enlarges pictures; it stands in the menu of Enlarge on the Paint page.", "{0} 用于放大图片，可在“绘画”页的“放大”菜单中选用。";
     Star: "Star", "标星";
     Unstar: "Take the star away", "取消星标";
     SavePicture: "Save as PNG", "保存为 PNG";
@@ -525,6 +527,14 @@ strings! {
     BackFromBin: "Bring back", "恢复";
 
     // Sound
+    Compose: "Compose", "作曲";
+    SoundWords: "What to play", "演奏什么";
+    SoundWordsHint: "a sad cello in D minor, 8 bars", "忧郁的大提琴，D小调，8小节";
+    SoundWordsHow: "Instrument, mood, key, tempo and length in words; Enter writes notes by fixed rules and plays them.", "用文字说明乐器、情绪、调、速度和长度；按回车即按固定规则写出音符并演奏。";
+    BeatsAMinute: "{0} beats/min", "每分钟 {0} 拍";
+    InKey: "in {0}", "{0} 调";
+    BarsAre: "{0} bars", "{0} 小节";
+    SecondsAre: "{0} s", "{0} 秒";
     FirstOpenSound: "No model that makes sound is here", "没有声音模型";
     TypeNotes: "Type some notes first", "请先输入音符";
     OutOfRange: "The instrument has no {0}; it plays {1} to {2}", "该乐器没有 {0}，音域为 {1} 到 {2}";

@@ -43,6 +43,8 @@ pub enum Offer {
     SaveAs(String),
     /// Bring this picture back from the bin.
     Unbin(std::path::PathBuf),
+    /// Enlarge this picture file.
+    Enlarge(std::path::PathBuf),
 }
 
 /// The toasts that are up.

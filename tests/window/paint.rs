@@ -13,7 +13,7 @@ use crossbeam_channel::Receiver;
 use egui::accesskit::Role;
 use egui_kittest::{Harness, SnapshotResults, kittest::Queryable as _};
 
-use super::{EN_DARK, Look, ZH_LIGHT, fake::Fake, press, settle, tab, window};
+use super::{Dropped, EN_DARK, Look, ZH_LIGHT, fake::Fake, press, settle, tab, window};
 
 /// Rings whose width and place the seed decides.
 fn picture(seed: u64) -> Picture {
@@ -242,7 +242,10 @@ fn a_picture_is_enlarged_and_compared_with_what_it_was() {
         upscaled: Some(Enlarged { model, scale: 4, tile: None }),
         ..large.recipe
     };
-    port.look(|state| (state.enlarging, state.arrived) = (None, vec![large]));
+    port.look(|state| {
+        state.shown = large.path.clone();
+        (state.enlarging, state.arrived) = (None, vec![large]);
+    });
     settle(&mut harness);
     let shown = harness.get_by_role_and_label(Role::Image, "Seed 0 · 256 × 256").rect();
     harness.drag_at(shown.center());
@@ -324,7 +327,7 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
         let Ok(PaintInput::Film(film)) = inputs.try_recv() else { panic!("no film") };
         assert_eq!((film.requests.len(), film.rate, film.kind), (4 * 24, 25, FilmKind::Gif));
         assert_eq!(film.path, PathBuf::from("/home/图 film.gif"));
-        port.look(|state| state.film = Some("/home/图 film.gif".into()));
+        port.look(|state| state.saved = Some("/home/图 film.gif".into()));
         settle(&mut harness);
         harness.get_by_label_contains("图 film.gif");
         // Another model's pictures are not this one's.
@@ -333,4 +336,41 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
         assert!(harness.state().state().paint.path.stops.is_empty());
         results.extend_harness(&mut harness);
     }
+}
+
+#[test]
+fn dropped_pictures_are_opened_or_offered_to_be_enlarged() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, fake, port, inputs) = gallery(&EN_DARK, folder.path());
+    tab(&harness, "Write");
+    settle(&mut harness);
+    let photo = PathBuf::from("/home/照片 photo.jpg");
+    harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped(photo.clone())));
+    settle(&mut harness);
+    let Ok(PaintInput::Import { path, keep }) = inputs.try_recv() else { panic!("nothing was imported") };
+    assert!(path == photo && keep.is_some());
+    let what = atelier::Error::new("It holds no recipe.", "其中没有配方。");
+    port.look(|state| state.foreign = Some((photo.clone(), what)));
+    settle(&mut harness);
+    harness.get_by_label_contains("It holds no recipe");
+    fake.script(|script| script.pick = Some("/home/large".into()));
+    harness.get_all_by_role_and_label(Role::Button, "Enlarge").last().expect("an offer").click();
+    settle(&mut harness);
+    let Ok(PaintInput::EnlargeFile { upscaler, from, to }) = inputs.try_recv() else { panic!("nothing to enlarge") };
+    assert_eq!((upscaler.0.as_str(), from, to), ("realesrgan-x4plus", photo, PathBuf::from("/home/large.png")));
+}
+
+#[test]
+fn weights_that_are_opened_are_used_on_their_page() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, fake, _port, inputs) = gallery(&EN_DARK, folder.path());
+    tab(&harness, "Models");
+    settle(&mut harness);
+    // What stands on the list already serves the test: it is found by its path.
+    let eyes = PathBuf::from("/models/image/eyes.safetensors");
+    fake.script(|script| script.pick = Some(eyes.clone()));
+    press(&mut harness, "Open a model…");
+    settle(&mut harness);
+    assert_eq!(inputs.try_recv().expect("it is opened"), PaintInput::Open { name: "eyes".to_owned(), path: eyes });
+    harness.get_by_role_and_label(Role::TextInput, "What to draw");
 }

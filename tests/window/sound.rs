@@ -106,3 +106,36 @@ fn notes_are_played_by_the_page_and_by_keys_and_takes_are_kept() {
         results.extend_harness(&mut harness);
     }
 }
+
+#[test]
+fn words_become_notes_that_are_played() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let fake = Fake::default();
+    let (port, inputs) = SoundPort::scripted();
+    fake.script(|script| script.sound = Some(port.clone()));
+    let mut harness = window(&EN_DARK, &fake, folder.path());
+    tab(&harness, "Sound");
+    settle(&mut harness);
+    open(&port);
+    settle(&mut harness);
+    inputs.try_iter().for_each(drop);
+    harness.get_by_role_and_label(Role::TextInput, "What to play").focus();
+    harness.run_steps(2);
+    let line = "a sad cello in D minor, 4 bars, seed 3, glockenspiel";
+    harness.get_by_role_and_label(Role::TextInput, "What to play").type_text(line);
+    settle(&mut harness);
+    for told in ["minor · 66 beats/min", "Cello", "D minor", "4 bars", "Seed 3", "Not understood: glockenspiel"] {
+        harness.get_by_label(told);
+    }
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    let Ok(SoundInput::Make(request)) = inputs.try_recv() else { panic!("nothing was to be made") };
+    let seconds = request.notes_end() as f64 / 16_000.0;
+    assert!((seconds - 16.0 * 60.0 / 66.0).abs() < 0.1, "{seconds}");
+    assert!(request.notes.len() > 8 && request.notes.iter().all(|note| note.instrument == 1));
+    let notes = harness.state().state().sound.notes.clone();
+    // The same seed gives the same piece again.
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    assert_eq!(harness.state().state().sound.notes, notes);
+}

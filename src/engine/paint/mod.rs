@@ -42,6 +42,10 @@ pub enum PaintInput {
     Film(Box<ToFilm>),
     /// Enlarge a picture with the upscaler in this file, and keep the large one in the folder under the stem.
     Enlarge(Box<ToEnlarge>),
+    /// Bring a picture of the studio's into the folder and the gallery, or tell what another holds.
+    Import { path: PathBuf, keep: Option<(PathBuf, String)> },
+    /// Enlarge a picture file into another.
+    EnlargeFile { upscaler: (String, PathBuf), from: PathBuf, to: PathBuf },
     /// Draw and enlarge no more.
     Stop,
     /// Read the pictures kept in this folder.
@@ -121,8 +125,12 @@ pub struct PaintState {
     pub preview: Option<(u64, Picture)>,
     /// Sketches that came since the window took them, each with the number it was asked under and its place there.
     pub sketches: Vec<(u64, usize, Picture)>,
-    /// A film that was saved since the window took it.
-    pub film: Option<PathBuf>,
+    /// Of the pictures that came, the one that was waited for.
+    pub shown: Option<PathBuf>,
+    /// A film or enlarged file that was saved since the window took it.
+    pub saved: Option<PathBuf>,
+    /// A file that is no picture of the studio's, with what it is, since the window took it.
+    pub foreign: Option<(PathBuf, Error)>,
     /// Files in the folder that are no pictures of the studio's.
     pub passed_over: usize,
     /// What went wrong last, for the window to take.

@@ -241,11 +241,11 @@ fn films_are_saved_and_a_folder_with_files_is_not_written_into() {
     };
     let films = [(FilmKind::Apng, "电影.png"), (FilmKind::Gif, "film.gif"), (FilmKind::Frames, "frames")];
     for (kind, name) in films {
-        bench.port().look(|state| state.film = None);
+        bench.port().look(|state| state.saved = None);
         let input = film(kind, name);
         bench.tell(input);
-        let state = bench.until("the film", |state, _| state.film.is_some() || state.error.is_some());
-        assert_eq!((state.film, state.drawing, state.error), (Some(bench.dir.path().join(name)), None, None));
+        let state = bench.until("the film", |state, _| state.saved.is_some() || state.error.is_some());
+        assert_eq!((state.saved, state.drawing, state.error), (Some(bench.dir.path().join(name)), None, None));
     }
     let still = crate::formats::png::read(&fs::read(bench.dir.path().join("电影.png")).expect("a file"));
     let first = fs::read(bench.dir.path().join("frames/0000.png")).expect("a file");
@@ -295,4 +295,49 @@ fn a_picture_is_enlarged_and_kept_and_that_can_be_stopped() {
     bench.draw(7..8, "0005");
     bench.until("the next picture", |state, arrived| arrived.len() == 5 && state.enlarging.is_none());
     assert!(!bench.folder().join("0004-large.png").exists());
+}
+
+#[test]
+fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(0..1, "0001");
+    bench.until("a picture", |_, arrived| arrived.len() == 1);
+    let outside = bench.dir.path().join("外 outside.png");
+    fs::rename(bench.folder().join("0001-0000.png"), &outside).expect("moved");
+    let keep = Some((bench.folder(), "0002".to_owned()));
+    let import = |path: &Path| PaintInput::Import { path: path.to_owned(), keep: keep.clone() };
+    bench.tell(import(&outside));
+    let state = bench.until("it", |_, arrived| arrived.len() == 2);
+    let kept = bench.folder().join("0002-from-outside.png");
+    assert_eq!((state.shown.as_ref(), bench.arrived[1].path.as_ref()), (Some(&kept), Some(&kept)));
+    assert_eq!(bench.arrived[1].recipe, bench.arrived[0].recipe);
+    assert_eq!(fs::read(&kept).expect("a file"), fs::read(&outside).expect("a file"));
+    // Another program's, and one that is a picture and nothing else.
+    let text = "a lighthouse\\nSteps: 20, Seed: 5";
+    let foreign = bench.dir.path().join("foreign.png");
+    let bytes = crate::formats::png::encode(8, 6, &[90; 144], &[("parameters", text)]).expect("PNG");
+    fs::write(&foreign, bytes).expect("written");
+    let photo = bench.dir.path().join("photo.jpg");
+    image::RgbImage::from_pixel(9, 7, image::Rgb([200, 90, 30])).save(&photo).expect("saved");
+    for (path, says) in [(&foreign, "AUTOMATIC1111: a lighthouse"), (&photo, "no recipe")] {
+        bench.tell(import(path));
+        let state = bench.until("what it is", |state, _| state.foreign.is_some());
+        let (of, what) = state.foreign.expect("told");
+        assert!(of == *path && what.to_string().contains(says), "{what}");
+        bench.port().look(|state| state.foreign = None);
+    }
+    let upscaler = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/upscale/srvgg_x2.safetensors");
+    let to = bench.dir.path().join("photo ×2.png");
+    let upscaler = ("small".to_owned(), upscaler);
+    bench.tell(PaintInput::EnlargeFile { upscaler, from: photo, to: to.clone() });
+    let state = bench.until("a large one", |state, _| state.saved.is_some() && state.enlarging.is_none());
+    assert_eq!(state.saved, Some(to.clone()));
+    let large = contents(&fs::read(&to).expect("a file"), &to).expect("a picture");
+    assert_eq!((large.file.width, large.file.height, large.recipe), (18, 14, None));
+    assert!(large.file.text(crate::formats::png::XMP).is_some_and(|text| text.contains("composite")));
+    let text = bench.dir.path().join("text.png");
+    fs::write(&text, b"no picture").expect("written");
+    bench.tell(import(&text));
+    bench.until("an error", |state, _| state.error.is_some());
 }

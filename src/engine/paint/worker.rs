@@ -5,21 +5,23 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
+mod kept;
+mod large;
+mod sketch;
+
 use crossbeam_channel::TryRecvError;
 
-use super::{FilmKind, PaintInput, PaintState, Painted, Parts, ToEnlarge, ToFilm};
+use super::{FilmKind, PaintInput, PaintState, Painted, Parts, ToFilm};
 use crate::{
     Error, Result, catalogue, crash,
     engine::lock,
     files,
-    formats::animation::Film,
     generate::image::{ImageModel, ImageRequest, Picture, Upscaler},
-    kernels::pool::physical_cores,
-    recipe::{self, Enlarged, ImageRecipe, ModelRef, Recipe, Work},
+    recipe::{self, ImageRecipe, ModelRef, Work},
 };
 
 /// Kept pictures that are read, the newest of them.
@@ -38,6 +40,9 @@ const FRAME: Duration = Duration::from_millis(33);
 const MARKS: &str = "marks.json";
 /// The folder of what was thrown away, beside the pictures.
 const BIN: &str = "bin";
+
+use kept::{bin, keep, restore};
+use large::Large;
 
 pub(in crate::engine) struct Worker {
     parts: Parts,
@@ -58,7 +63,7 @@ pub(in crate::engine) struct Worker {
     /// The upscaler used last.
     upscaler: Option<Upscaler>,
     /// Pictures that are to be enlarged.
-    enlarge: VecDeque<ToEnlarge>,
+    enlarge: VecDeque<Large>,
     /// Inputs that came while a picture was being enlarged.
     late: VecDeque<PaintInput>,
     /// Kept pictures that are still to be read.
@@ -168,9 +173,14 @@ impl Worker {
                 self.film = Some((*film, Vec::new()));
             }
             PaintInput::Enlarge(wish) => {
-                self.enlarge.push_back(*wish);
+                self.enlarge.push_back(Large::Own(wish));
                 self.show(|state| state.enlarging = state.enlarging.or(Some(0.0)));
             }
+            PaintInput::EnlargeFile { upscaler, from, to } => {
+                self.enlarge.push_back(Large::File { upscaler, from, to });
+                self.show(|state| state.enlarging = state.enlarging.or(Some(0.0)));
+            }
+            PaintInput::Import { path, keep } => self.import(&path, keep)?,
             PaintInput::Stop => self.stop(),
             PaintInput::Read { folder } => self.read(&folder)?,
             PaintInput::Star { path, starred } => self.star(&path, starred)?,
@@ -178,7 +188,10 @@ impl Worker {
             PaintInput::Restore { path } => {
                 restore(&path)?;
                 let painted = self.kept(&path).map(|painted| Painted { is_new: true, ..painted });
-                self.show(|state| state.arrived.extend(painted));
+                self.show(|state| {
+                    state.shown = painted.as_ref().and_then(|painted| painted.path.clone());
+                    state.arrived.extend(painted);
+                });
             }
         }
         (self.parts.waker)();
@@ -237,51 +250,6 @@ impl Worker {
         Ok(drawn)
     }
 
-    fn sketch_some(&mut self) -> Result<()> {
-        let begun = Instant::now();
-        let count = self.at_once.min(self.sketch.1.len());
-        let requests: Vec<_> = self.sketch.1.drain(..count).collect();
-        let (number, first) = (self.sketch.0, self.sketch.2);
-        self.sketch.2 += count;
-        let pictures = self.draw(&requests)?;
-        self.at_once = next_count(self.at_once, begun.elapsed());
-        let pictures = pictures.into_iter().enumerate();
-        self.show(|state| state.sketches.extend(pictures.map(|(index, picture)| (number, first + index, picture))));
-        self.wake(self.sketch.1.is_empty());
-        Ok(())
-    }
-
-    /// Draws some pictures of a film, and saves it with the last.
-    fn film_some(&mut self, film: ToFilm, mut drawn: Vec<Picture>) -> Result<()> {
-        let begun = Instant::now();
-        let end = film.requests.len().min(drawn.len() + self.at_once);
-        drawn.append(&mut self.draw(&film.requests[drawn.len()..end])?);
-        self.at_once = next_count(self.at_once, begun.elapsed());
-        let all = film.requests.len();
-        if end < all {
-            self.show(|state| state.drawing = Some((end, all)));
-            self.wake(false);
-            self.film = Some((film, drawn));
-            return Ok(());
-        }
-        let (width, height) = drawn.first().map_or((0, 0), |picture| (picture.width, picture.height));
-        if film.kind == FilmKind::Frames {
-            let Some((_, model)) = &self.model else { return Err(none_open()) };
-            for (index, (request, picture)) in film.requests.into_iter().zip(drawn).enumerate() {
-                let recipe = ImageRecipe { model: model.clone(), request, width, height, upscaled: None };
-                keep(&film.path.join(format!("{index:04}.png")), &picture, &recipe)?;
-            }
-        } else {
-            let frames: Vec<Vec<u8>> = drawn.into_iter().map(|picture| picture.rgb).collect();
-            let film_of = Film { width, height, frames: &frames, rate: film.rate };
-            let bytes = if film.kind == FilmKind::Gif { film_of.gif()? } else { film_of.apng()? };
-            files::write_whole(&film.path, &bytes)?;
-        }
-        self.show(|state| (state.drawing, state.film) = (None, Some(film.path)));
-        self.wake(true);
-        Ok(())
-    }
-
     /// Wakes the window, unless that was done a moment ago and there is more to come.
     fn wake(&mut self, last: bool) {
         if last || self.woken.elapsed() >= FRAME {
@@ -315,57 +283,6 @@ impl Worker {
         }
         self.show_drawing();
         self.wake(self.queue.is_empty());
-        Ok(())
-    }
-
-    /// Enlarges a picture. What else is asked for meanwhile waits, but for a stop.
-    fn enlarge(&mut self, wish: ToEnlarge) -> Result<()> {
-        let ToEnlarge { upscaler: (name, path), recipe, picture, keep } = wish;
-        let picture = match picture {
-            Some(picture) => Some(picture),
-            None => self.draw(std::slice::from_ref(&recipe.request))?.pop(),
-        };
-        let Some(picture) = picture else { return Ok(()) };
-        if self.upscaler.as_ref().is_none_or(|upscaler| upscaler.info().path != path) {
-            self.upscaler = None;
-            self.upscaler = Some(Upscaler::open(&name, &path, physical_cores())?);
-        }
-        let Some(upscaler) = &self.upscaler else { return Ok(()) };
-        let stop = AtomicBool::new(false);
-        let (inputs, state, waker) = (&self.parts.inputs, &self.parts.state, &self.parts.waker);
-        let (late, woken) = (&mut self.late, &mut self.woken);
-        let large = upscaler.enlarge(&picture, None, &stop, &mut |done| {
-            loop {
-                match inputs.try_recv() {
-                    Ok(input) => {
-                        stop.fetch_or(input == PaintInput::Stop, Ordering::Relaxed);
-                        late.push_back(input);
-                    }
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => break stop.store(true, Ordering::Relaxed),
-                }
-            }
-            if woken.elapsed() >= FRAME {
-                *woken = Instant::now();
-                lock(state).enlarging = Some(done);
-                waker();
-            }
-        })?;
-        if let Some(picture) = large {
-            let bundled = catalogue::is_bundled(&path);
-            let name = if bundled { name } else { path.display().to_string() };
-            let model = ModelRef { name, sha256: upscaler.sha256()?.to_owned() };
-            let upscaled = Some(Enlarged { model, scale: upscaler.info().scale, tile: None });
-            let recipe = ImageRecipe { width: picture.width, height: picture.height, upscaled, ..recipe };
-            let path = keep.map(|(folder, stem)| folder.join(format!("{stem}-large.png")));
-            if let Some(path) = &path {
-                self::keep(path, &picture, &recipe)?;
-            }
-            self.show(|state| state.arrived.push(Painted { path, recipe, picture, starred: false, is_new: true }));
-        }
-        let more = !self.enlarge.is_empty();
-        self.show(|state| state.enlarging = more.then_some(0.0));
-        (self.parts.waker)();
         Ok(())
     }
 
@@ -449,30 +366,4 @@ fn none_open() -> Error {
 
 fn name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
-}
-
-/// Writes a picture with its recipe inside.
-fn keep(path: &Path, picture: &Picture, recipe: &ImageRecipe) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|why| Error::file(("save", "保存"), path, &why))?;
-    }
-    files::write_whole(path, &Recipe::of_image(picture, recipe.clone()).to_png(picture)?)
-}
-
-/// Where a thrown-away picture lies.
-fn in_bin(path: &Path) -> PathBuf {
-    let folder = path.parent().unwrap_or(Path::new("")).join(BIN);
-    folder.join(path.file_name().unwrap_or_default())
-}
-
-fn bin(path: &Path) -> Result<()> {
-    let to = in_bin(path);
-    let failed = |why: std::io::Error| Error::file(("delete", "删除"), path, &why);
-    fs::create_dir_all(to.parent().unwrap_or(Path::new(""))).map_err(failed)?;
-    fs::rename(path, &to).map_err(failed)
-}
-
-fn restore(path: &Path) -> Result<()> {
-    let from = in_bin(path);
-    fs::rename(&from, path).map_err(|why| Error::file(("restore", "恢复"), &from, &why))
 }

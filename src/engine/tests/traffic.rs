@@ -168,7 +168,7 @@ fn dialogs_answer_can_be_cancelled_and_may_panic() {
     let mut window = Window::new();
     let filter = FileFilter::Text;
     window.send(UiCommand::PickFile { job: 1, filter });
-    window.send(UiCommand::PickFile { job: 2, filter: FileFilter::TextModel });
+    window.send(UiCommand::PickFile { job: 2, filter: FileFilter::Model });
     window.send(UiCommand::PickSave { job: 3, filter, suggested: "诗.md".to_owned() });
     window.engine.cancel(1);
     assert_eq!(window.outcome(1), Outcome::Cancelled);

@@ -1,5 +1,6 @@
 //! Sound from a WaveNet: notes go in, samples come out, block after block, live or offline the same.
 
+pub mod compose;
 mod model;
 mod note;
 mod score;

@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use crate::generate::lexicon::{Found, Lexicon};
+
 /// The most pictures that words ask for.
 const MOST_COUNT: u64 = 96;
 /// Truncations that words stand for.
@@ -55,7 +57,6 @@ pub struct Part {
 enum Phrase {
     Model(usize),
     Class(usize, u32),
-    Number(u64),
     Truncation(f32),
     Seed,
     Filler,
@@ -70,182 +71,68 @@ const FILLERS: &[&str] = &[
     "is", "no", "的", "张", "只", "个", "幅", "枚", "件", "条", "双", "头", "人", "画", "绘制", "请", "给我", "来",
     "一些", "几", "图", "图片", "图像", "风格", "感", "新", "和", "与", "用", "字", "色", "号", "为",
 ];
-const NUMBERS: &[&str] = &[
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
-const MORE_NUMBERS: &[(&str, u64)] =
-    &[("dozen", 12), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("半打", 6)];
-
 /// What the parts of `line` mean, of `models`, of which the one at `open` is in use.
 pub fn understand(line: &str, models: &[Named], open: Option<usize>) -> Vec<Part> {
-    let phrases = phrases(models);
-    let mut found: Vec<(Range<usize>, Vec<Phrase>)> = Vec::new();
-    let mut at = 0;
-    while let Some(first) = line[at..].chars().next() {
-        let rest = &line[at..];
-        if !first.is_alphanumeric() {
-            at += first.len_utf8();
-            continue;
-        }
-        if let Some((length, number)) = digits(rest) {
-            found.push((at..at + length, vec![Phrase::Number(number)]));
-            at += length;
-            continue;
-        }
-        let matched = |(phrase, _): &&(String, Phrase)| starts(rest, phrase).is_some();
-        let length = phrases.iter().filter(matched).filter_map(|(phrase, _)| starts(rest, phrase)).max();
-        let numeral = numeral(rest);
-        if let Some((long, number)) = numeral.filter(|(long, _)| Some(*long) > length) {
-            found.push((at..at + long, vec![Phrase::Number(number)]));
-            at += long;
-        } else if let Some(length) = length {
-            let all = phrases.iter().filter(|(phrase, _)| starts(rest, phrase) == Some(length));
-            found.push((at..at + length, all.map(|(_, meaning)| *meaning).collect()));
-            at += length;
-        } else {
-            let length = word(rest);
-            found.push((at..at + length, Vec::new()));
-            at += length;
-        }
-    }
-    settle(found, open)
+    settle(phrases(models).scan(line), open)
 }
 
-/// Every phrase that is known, in lower case.
-fn phrases(models: &[Named]) -> Vec<(String, Phrase)> {
-    let mut phrases: Vec<(String, Phrase)> = Vec::new();
-    let mut put = |words: &str, meaning: Phrase| {
-        let words = words.trim().to_lowercase();
-        if !words.is_empty() {
-            phrases.push((words, meaning));
-        }
-    };
+/// Every phrase that is known.
+fn phrases(models: &[Named]) -> Lexicon<Phrase> {
+    let mut phrases = Lexicon::new();
     for (index, model) in models.iter().enumerate() {
-        model.names.iter().for_each(|name| put(name, Phrase::Model(index)));
+        model.names.iter().for_each(|name| phrases.put(name, Phrase::Model(index)));
         for (class, (en, zh)) in model.classes.iter().enumerate() {
-            put(en, Phrase::Class(index, class as u32));
-            put(zh, Phrase::Class(index, class as u32));
+            phrases.put(en, Phrase::Class(index, class as u32));
+            phrases.put(zh, Phrase::Class(index, class as u32));
         }
     }
-    NUMBERS.iter().zip(0..).for_each(|(word, number)| put(word, Phrase::Number(number)));
-    MORE_NUMBERS.iter().for_each(|(word, number)| put(word, Phrase::Number(*number)));
-    TYPICAL_WORDS.iter().for_each(|word| put(word, Phrase::Truncation(TYPICAL)));
-    WILD_WORDS.iter().for_each(|word| put(word, Phrase::Truncation(WILD)));
-    SEED_WORDS.iter().for_each(|word| put(word, Phrase::Seed));
-    FILLERS.iter().for_each(|word| put(word, Phrase::Filler));
+    phrases.put_all(TYPICAL_WORDS, Phrase::Truncation(TYPICAL));
+    phrases.put_all(WILD_WORDS, Phrase::Truncation(WILD));
+    phrases.put_all(SEED_WORDS, Phrase::Seed);
+    phrases.put_all(FILLERS, Phrase::Filler);
     phrases
 }
 
-/// How many bytes of `rest` are `phrase`, in any case; Latin words end where a word ends, and may be plural.
-fn starts(rest: &str, phrase: &str) -> Option<usize> {
-    let mut left = rest.char_indices();
-    for wanted in phrase.chars() {
-        let (_, found) = left.next()?;
-        if found != wanted && !found.to_lowercase().eq(std::iter::once(wanted)) {
-            return None;
-        }
-    }
-    let end = left.next().map_or(rest.len(), |(at, _)| at);
-    if !phrase.chars().next_back().is_some_and(|last| last.is_ascii_alphanumeric()) {
-        return Some(end);
-    }
-    let ends = |at: usize| !rest[at..].chars().next().is_some_and(|next| next.is_ascii_alphanumeric());
-    ["", "s", "es", "S", "ES"].iter().find_map(|plural| {
-        let at = end + plural.len();
-        (rest[end..].starts_with(plural) && ends(at)).then_some(at)
-    })
-}
-
-/// A number in digits at the start.
-fn digits(rest: &str) -> Option<(usize, u64)> {
-    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-    rest[..length].parse().ok().map(|number| (length, number))
-}
-
-/// A Chinese numeral below a hundred at the start: 四, 两, 十二, 二十四.
-fn numeral(rest: &str) -> Option<(usize, u64)> {
-    let digit = |c: char| match c {
-        '两' => Some(2),
-        c => "零一二三四五六七八九".chars().position(|one| one == c).map(|place| place as u64),
-    };
-    let mut left = rest.chars().peekable();
-    let (mut length, mut number) = (0, None);
-    if let Some(first) = left.peek().copied().and_then(digit) {
-        length += left.next().map_or(0, char::len_utf8);
-        number = Some(first);
-    }
-    if left.peek() == Some(&'十') {
-        length += '十'.len_utf8();
-        left.next();
-        number = Some(number.unwrap_or(1) * 10);
-        if let Some(last) = left.peek().copied().and_then(digit) {
-            length += left.next().map_or(0, char::len_utf8);
-            number = number.map(|tens| tens + last);
-        }
-    }
-    number.map(|number| (length, number))
-}
-
-/// The bytes of a word that is not known: Latin letters and digits, or one other character.
-fn word(rest: &str) -> usize {
-    let latin = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '\'' || c == '-')).unwrap_or(rest.len());
-    if latin > 0 { latin } else { rest.chars().next().map_or(1, char::len_utf8) }
-}
-
 /// Decides between what phrases may mean, now that the whole line is known.
-fn settle(found: Vec<(Range<usize>, Vec<Phrase>)>, open: Option<usize>) -> Vec<Part> {
+fn settle(found: Vec<(Range<usize>, Found<Phrase>)>, open: Option<usize>) -> Vec<Part> {
     let class_of = |phrases: &[Phrase], wanted: Option<usize>| {
         phrases.iter().find_map(|phrase| match phrase {
             Phrase::Class(model, class) if wanted.is_none_or(|wanted| wanted == *model) => Some((*model, *class)),
             _ => None,
         })
     };
-    let named = found.iter().find_map(|(_, phrases)| {
-        phrases.iter().find_map(|phrase| if let Phrase::Model(model) = phrase { Some(*model) } else { None })
-    });
+    let model_of = |found: &Found<Phrase>| match found {
+        Found::Phrases(phrases) => {
+            phrases.iter().find_map(|phrase| if let Phrase::Model(model) = phrase { Some(*model) } else { None })
+        }
+        _ => None,
+    };
+    let named = found.iter().find_map(|(_, found)| model_of(found));
     let mut parts: Vec<Part> = Vec::new();
     let mut after_seed = false;
-    for (at, phrases) in found {
-        let class = match named {
-            Some(named) => class_of(&phrases, Some(named)),
-            None => class_of(&phrases, open).or_else(|| class_of(&phrases, None)),
-        };
-        let other = phrases.iter().find(|phrase| !matches!(phrase, Phrase::Class(..)));
-        let meaning = match (class, other) {
-            (Some((model, class)), _) => Meaning::Class(model, class),
-            (None, Some(Phrase::Model(model))) => Meaning::Model(*model),
-            (None, Some(Phrase::Number(number))) if after_seed => Meaning::Seed(*number),
-            (None, Some(Phrase::Number(number))) => match number {
-                1..=MOST_COUNT => Meaning::Count(*number as usize),
-                _ => Meaning::Unknown,
-            },
-            (None, Some(Phrase::Truncation(truncation))) => Meaning::Truncation(*truncation),
-            (None, Some(Phrase::Seed)) => {
-                after_seed = true;
-                continue;
+    for (at, found) in found {
+        let meaning = match found {
+            Found::Number(number) if after_seed => Meaning::Seed(number),
+            Found::Number(number @ 1..=MOST_COUNT) => Meaning::Count(number as usize),
+            Found::Number(_) | Found::Unknown => Meaning::Unknown,
+            Found::Phrases(phrases) => {
+                let class = match named {
+                    Some(named) => class_of(&phrases, Some(named)),
+                    None => class_of(&phrases, open).or_else(|| class_of(&phrases, None)),
+                };
+                let other = phrases.iter().find(|phrase| !matches!(phrase, Phrase::Class(..)));
+                match (class, other) {
+                    (Some((model, class)), _) => Meaning::Class(model, class),
+                    (None, Some(Phrase::Model(model))) => Meaning::Model(*model),
+                    (None, Some(Phrase::Truncation(truncation))) => Meaning::Truncation(*truncation),
+                    (None, Some(Phrase::Seed)) => {
+                        after_seed = true;
+                        continue;
+                    }
+                    (None, Some(Phrase::Filler)) => continue,
+                    (None, _) => Meaning::Unknown,
+                }
             }
-            (None, Some(Phrase::Filler)) => continue,
-            (None, Some(Phrase::Class(..)) | None) => Meaning::Unknown,
         };
         after_seed = false;
         match parts.last_mut() {

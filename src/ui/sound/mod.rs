@@ -5,6 +5,7 @@ mod panel;
 mod roll;
 mod spectrogram;
 mod wave;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -50,6 +51,10 @@ pub struct SoundView {
     pub real_time_factor: Option<f32>,
     /// The devices there are.
     pub outputs: Vec<OutputInfo>,
+    /// The line of words that notes are written for.
+    pub words: String,
+    /// Pieces that were written in this window.
+    written: u64,
     /// The notes as they are typed.
     pub notes: String,
     /// Where the last take was kept.
@@ -74,6 +79,8 @@ impl Default for SoundView {
             first_sound_ms: None,
             real_time_factor: None,
             outputs: Vec::new(),
+            words: String::new(),
+            written: 0,
             notes: OPENING.to_owned(),
             kept: None,
             pointer_key: None,

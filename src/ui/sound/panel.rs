@@ -18,6 +18,10 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
         // The scroll bar stands in the margin.
         ui.set_width(ui.available_width() - theme::PANEL_MARGIN);
         ui.spacing_mut().item_spacing.y = 0.0;
+        widgets::section(ui, state.t(Key::Compose));
+        ui.add_space(8.0);
+        super::words::words_ui(ui, state);
+        ui.add_space(20.0);
         notes_ui(ui, state);
         ui.add_space(20.0);
         voice_ui(ui, state);
