@@ -306,7 +306,7 @@ impl App {
             }
             Purpose::PickSave { document } => self.save_picked(&document, path),
             Purpose::PickSound { sound } => self.sound_picked(path, sound),
-            Purpose::PickPicture { png } => self.picture_picked(path, png),
+            Purpose::PickPicture { picture, recipe } => self.picture_picked(path, &picture, *recipe),
             Purpose::PickFilm { film } => self.film_picked(path, *film),
             Purpose::PickLarge { from } => self.large_picked(from, path),
             _ => {}

@@ -37,6 +37,8 @@ use crate::{
     document::GenerationId,
     engine::{Job, JobKind, SavedSound, ToFilm, UiCommand},
     files, folders,
+    generate::image::Picture,
+    recipe::ImageRecipe,
     ui::{
         Command, fonts,
         preferences::{Preferences, WindowPlace},
@@ -71,7 +73,7 @@ enum Purpose {
     KeepTake,
     PickSound { sound: Box<SavedSound> },
     SaveSound,
-    PickPicture { png: Vec<u8> },
+    PickPicture { picture: Box<Picture>, recipe: Box<ImageRecipe> },
     SavePicture { path: PathBuf },
     PickFilm { film: Box<ToFilm> },
     PickLarge { from: PathBuf },

@@ -6,8 +6,8 @@ use super::{App, Purpose, told};
 use crate::{
     catalogue,
     engine::{FileFilter, FilmKind, PaintInput, ToEnlarge, ToFilm, UiCommand},
-    generate::image::ImageRequest,
-    recipe::Recipe,
+    generate::image::{ImageRequest, Picture},
+    recipe::{ImageRecipe, Recipe},
     ui::{
         Key, paint,
         preferences::MOST_SEED,
@@ -142,7 +142,7 @@ impl App {
     pub(super) fn ask_where_to_enlarge(&mut self, from: PathBuf) {
         let stem = from.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let suggested = format!("{stem} ×4.png");
-        let filter = FileFilter::Picture;
+        let filter = FileFilter::Png;
         self.ask_for_file(Purpose::PickLarge { from }, |job| UiCommand::PickSave { job, filter, suggested });
     }
 
@@ -188,7 +188,7 @@ impl App {
         let path = &self.state.paint.path;
         let film = Box::new(ToFilm { requests: path.frames(), rate: path.rate, kind, path: PathBuf::new() });
         let (filter, ending) = match kind {
-            FilmKind::Apng => (FileFilter::Picture, ".png"),
+            FilmKind::Apng => (FileFilter::Png, ".png"),
             FilmKind::Gif => (FileFilter::Gif, ".gif"),
             FilmKind::Frames => (FileFilter::Folder, ""),
         };
@@ -211,21 +211,23 @@ impl App {
         let Some(chosen) = self.state.paint.chosen() else {
             return self.state.toasts.add(Kind::Note, told(Key::NoPictureToSave, &[]), None);
         };
-        let png = match Recipe::of_image(&chosen.picture, chosen.recipe.clone()).to_png(&chosen.picture) {
-            Ok(png) => png,
-            Err(why) => return self.state.toasts.error(why),
-        };
+        let (picture, recipe) = (Box::new(chosen.picture.clone()), Box::new(chosen.recipe.clone()));
         let suggested = format!("{}.png", self.state.t(Key::Picture));
-        let purpose = Purpose::PickPicture { png };
+        let purpose = Purpose::PickPicture { picture, recipe };
         self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Picture, suggested });
     }
 
     /// Saves the picture that was chosen when the dialog was opened.
-    pub(super) fn picture_picked(&mut self, mut path: PathBuf, png: Vec<u8>) {
+    pub(super) fn picture_picked(&mut self, mut path: PathBuf, picture: &Picture, recipe: ImageRecipe) {
         if path.extension().is_none() {
             path.set_extension("png");
         }
-        let files = vec![(path.clone(), png)];
+        let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = match Recipe::of_image(picture, recipe).to_picture(picture, &ending) {
+            Ok(bytes) => bytes,
+            Err(why) => return self.state.toasts.error(why),
+        };
+        let files = vec![(path.clone(), bytes)];
         self.send(Purpose::SavePicture { path }, |job| UiCommand::WriteFiles { job, files });
     }
 

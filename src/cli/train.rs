@@ -130,13 +130,20 @@ impl Printed<'_, '_> {
 }
 
 fn gan_line(report: &gan::GanReport, lang: Lang) -> String {
-    let gan::GanReport { step, generator_loss, critic_loss, images_per_s } = report;
+    let gan::GanReport { step, generator_loss, critic_loss, images_per_s, kid_x1000, kid_x1000_of_real } = report;
+    let kid = kid_x1000.zip(*kid_x1000_of_real).map(|(generated, real)| match lang {
+        Lang::En => format!(", KID ×1000 {generated:.2} (real pictures {real:.2})"),
+        Lang::Zh => format!("，KID ×1000 {generated:.2}（真实图片 {real:.2}）"),
+    });
+    let kid = kid.unwrap_or_default();
     match lang {
         Lang::En => {
-            format!("step {step}: generator {generator_loss:.3}, critic {critic_loss:.3}, {images_per_s:.1} images/s")
+            format!(
+                "step {step}: generator {generator_loss:.3}, critic {critic_loss:.3}, {images_per_s:.1} images/s{kid}"
+            )
         }
         Lang::Zh => {
-            format!("第 {step} 步：生成器 {generator_loss:.3}，判别器 {critic_loss:.3}，{images_per_s:.1} 张/秒")
+            format!("第 {step} 步：生成器 {generator_loss:.3}，判别器 {critic_loss:.3}，{images_per_s:.1} 张/秒{kid}")
         }
     }
 }

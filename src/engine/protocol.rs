@@ -94,8 +94,10 @@ pub enum FileFilter {
     Text,
     /// `.wav`
     Sound,
-    /// `.png`
+    /// `.png`, `.webp`, `.jpg`, `.svg`
     Picture,
+    /// `.png`
+    Png,
     /// `.gif`
     Gif,
     /// A name for a new folder.

@@ -7,6 +7,8 @@ pub mod gguf;
 pub mod hash;
 pub mod label;
 pub mod nam;
+pub mod outline;
+pub mod picture;
 pub mod png;
 pub mod pth;
 pub mod safetensors;

@@ -8,6 +8,7 @@ use super::{FORMAT, ModelRef, Recipe, Work};
 use crate::{
     Result,
     formats::{
+        self,
         hash::sha256_of_bytes,
         png::{self, PngFile, Share},
     },
@@ -96,6 +97,20 @@ impl Recipe {
         let recipe = String::from_utf8(self.to_json()?).unwrap_or_default();
         let label = png::label(Share::Whole, &self.sha256);
         png::encode(picture.width, picture.height, &picture.rgb, &[(png::RECIPE, &recipe), (png::XMP, &label)])
+    }
+}
+
+impl Recipe {
+    /// The file of `picture` with this ending: a PNG with this recipe inside, or another form, labelled, without.
+    ///
+    /// # Errors
+    /// When the picture is empty, or too large for the form.
+    pub fn to_picture(&self, picture: &Picture, ending: &str) -> Result<Vec<u8>> {
+        let label = png::label(Share::Whole, &self.sha256);
+        match formats::picture::encode(ending, (picture.width, picture.height), &picture.rgb, &label)? {
+            Some(bytes) => Ok(bytes),
+            None => self.to_png(picture),
+        }
     }
 }
 

@@ -498,14 +498,14 @@ strings! {
     EnlargesPictures: "{0} enlarges pictures; it stands in the menu of Enlarge on the Paint page.", "{0} 用于放大图片，可在“绘画”页的“放大”菜单中选用。";
     Star: "Star", "标星";
     Unstar: "Take the star away", "取消星标";
-    SavePicture: "Save as PNG", "保存为 PNG";
-    SavePictureTip: "Save the picture where you want, with its recipe inside", "把图片保存到指定位置，配方在文件内";
+    SavePicture: "Save as…", "另存为…";
+    SavePictureTip: "Save the picture where you want: PNG with its recipe inside, WebP, JPEG, or SVG outlines", "把图片保存到指定位置：PNG（含配方）、WebP、JPEG 或 SVG 轮廓";
     CopyPicture: "Copy", "复制";
     CopyPictureTip: "Copy the picture to the clipboard", "复制图片到剪贴板";
     BinPicture: "Delete", "删除";
     BinPictureTip: "Move the picture to the bin in its folder", "移到图片文件夹中的回收站";
     PictureBinned: "The picture was moved to the bin.", "图片已移到回收站。";
-    PictureSavedAs: "The picture was saved as {0}, with its recipe inside.", "图片已保存为 {0}，配方在文件内。";
+    PictureSavedAs: "The picture was saved as {0}.", "图片已保存为 {0}。";
     NoPictureToSave: "Choose a picture first.", "请先选中一张图片。";
     Picture: "Picture", "图片";
     OtherModelPainted: "Another model drew this; open it at the top right to vary it.", "此图由其他模型绘制；在右上角打开该模型后才能变化。";

@@ -123,7 +123,7 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         assert_eq!(inputs.try_recv().expect("it is marked"), starred);
 
         fake.script(|script| script.pick = Some("/home/图 nine".into()));
-        press(&mut harness, word("Save as PNG", "保存为 PNG"));
+        press(&mut harness, word("Save as…", "另存为…"));
         settle(&mut harness);
         let written =
             fake.script(|script| script.written.iter().find(|(path, _)| path.ends_with("图 nine.png")).cloned());

@@ -7,6 +7,7 @@
 mod data;
 mod idx;
 mod networks;
+mod quality;
 mod recipe;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 pub use data::Pictures;
 pub use networks::{MlpGan, Networks};
+pub use quality::Kid;
 pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps};
 pub use trainer::{GanTrainer, Losses};
 
@@ -44,6 +46,12 @@ pub struct GanReport {
     pub critic_loss: f64,
     /// Real pictures seen a second.
     pub images_per_s: f64,
+    /// At checkpoints: the kernel distance ×1000 of generated pictures from real ones, with histograms of oriented
+    /// gradients and mean colours as features, and that of real pictures from other real ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid_x1000: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid_x1000_of_real: Option<f64>,
 }
 
 /// Trains until `steps` steps were taken in all, and reports. Setting `stop` ends it early, with a checkpoint.
@@ -91,7 +99,15 @@ pub fn run(
                 )?;
             }
             let [generator_loss, critic_loss] = sums.map(|sum| sum / count_f);
-            report(&GanReport { step, generator_loss, critic_loss, images_per_s })?;
+            let kid = saves.then(|| trainer.kid()).transpose()?;
+            report(&GanReport {
+                step,
+                generator_loss,
+                critic_loss,
+                images_per_s,
+                kid_x1000: kid.map(|kid| kid.generated),
+                kid_x1000_of_real: kid.map(|kid| kid.real),
+            })?;
             (begun, sums, count) = (Instant::now(), [0.0; 2], 0);
         }
     }

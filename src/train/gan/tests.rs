@@ -109,6 +109,11 @@ fn it_learns_and_what_it_learnt_draws() {
     run(&recipe(), pictures(data.path()), (dir.path(), false), 90, &go, &mut report).expect("trains");
     assert_eq!(reports.iter().map(|report| report.step).collect::<Vec<_>>(), [30, 50, 60, 90]);
     assert!(reports[3].critic_loss < 1.35, "{reports:?}");
+    // At checkpoints it is measured how far from real ones the pictures are: ever less, and real ones least.
+    assert!(reports[1].kid_x1000.is_none());
+    let [early, late] = [0, 3].map(|at: usize| reports[at].kid_x1000.expect("measured"));
+    let real = reports[3].kid_x1000_of_real.expect("measured");
+    assert!(late < early && real.abs() < 0.2 * late, "{early} {late} {real}");
     let (tensors, metadata) =
         crate::formats::safetensors::load_all(&dir.path().join("tiny.safetensors")).expect("a model");
     let tensors = tensors.into_iter().map(|(name, t)| (name, t.to_dtype(candle_core::DType::F32).expect("floats")));

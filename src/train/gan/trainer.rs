@@ -122,6 +122,16 @@ impl GanTrainer {
         &self.networks
     }
 
+    /// What decides every random number.
+    pub(super) fn seed(&self) -> u64 {
+        self.recipe.seed
+    }
+
+    /// What is learnt from.
+    pub(super) fn pictures(&self) -> &Pictures {
+        &self.pictures
+    }
+
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.step
@@ -357,7 +367,7 @@ fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
 }
 
 /// What the tensor library said, as a sentence.
-fn failed(why: &candle_core::Error) -> Error {
+pub(super) fn failed(why: &candle_core::Error) -> Error {
     let why = why.to_string();
     let why = why.lines().next().unwrap_or_default();
     Error::new(

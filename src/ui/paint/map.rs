@@ -118,7 +118,6 @@ pub(super) fn map_ui(ui: &mut Ui, state: &mut State) {
     widgets::focus_ring(ui, &response, theme::CARD_RADIUS);
     let name = state.t(Key::SeedMap);
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, name));
-    response.on_hover_text(state.t(Key::SeedMapHow));
 }
 
 /// The place on the map, large, and its corners.

@@ -110,8 +110,9 @@ fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
         egui::Image::from_texture((texture, left.size())).corner_radius(radius).uv(uv).paint_at(ui, left);
     }
     let palette = theme::palette(ui);
-    let line = line.clamp(place.left() + 1.0, place.right() - 1.0);
-    ui.painter().vline(line, place.y_range(), egui::Stroke::new(2.0, palette.accent));
+    if view.divide > 0.0 && view.divide < 1.0 {
+        ui.painter().vline(line, place.y_range(), egui::Stroke::new(2.0, palette.accent));
+    }
     let knob = pos2(line.clamp(place.left() + 9.0, place.right() - 9.0), place.center().y);
     ui.painter().circle(knob, 8.0, palette.background, egui::Stroke::new(2.0, palette.accent));
 }
