@@ -9,7 +9,7 @@ export ATELIER_CACHE="${ATELIER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/atelier}"
 BUILD_PACKAGES=(build-essential pkg-config libasound2-dev)
 RUN_PACKAGES=(libgl1 libegl1 libgl1-mesa-dri libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon0 libxkbcommon-x11-0
   libwayland-client0 libwayland-egl1 zenity)
-TEST_PACKAGES=(xvfb xauth xdotool xclip x11-utils imagemagick mesa-vulkan-drivers dbus python3 python3-pip procps
+TEST_PACKAGES=(xvfb xauth xdotool xclip x11-utils imagemagick mesa-vulkan-drivers dbus python3 python3-numpy python3-pip procps
   pulseaudio pulseaudio-utils libasound2-plugins)
 
 # Installs those of the named Debian packages that are missing; elsewhere says what to install.
