@@ -7,7 +7,7 @@ use egui::Context;
 use super::{App, Purpose, told};
 use crate::{
     Error,
-    engine::{Event, Job, Outcome, PaintInput, SoundInput, TextModelInfo, UiCommand},
+    engine::{Event, Job, Outcome, PaintInput, TextModelInfo, UiCommand},
     generate::{TextOutcome, TextToken},
     ui::{Key, state::Page, toasts::Kind},
 };
@@ -221,14 +221,28 @@ impl App {
         let opened = &mut self.state.preferences.opened_models;
         opened.retain(|known| *known != path);
         opened.insert(0, path.clone());
-        self.opened_weights = Some(path);
+        self.opened_weights.push(path);
         self.list_models();
     }
 
-    /// Uses the weights that were opened last, on the page that they are for.
+    /// Uses weights that were opened and are listed now, each on the page that it is for.
     fn use_opened_weights(&mut self) {
-        let Some(path) = self.opened_weights.take() else { return };
-        let Some(model) = self.state.models.iter().flatten().find(|model| model.path == path).cloned() else { return };
+        for path in std::mem::take(&mut self.opened_weights) {
+            let listed = self.state.models.iter().flatten();
+            let named_alike = |model: &&crate::catalogue::Model| model.path.file_name() == path.file_name();
+            let found = listed.clone().find(|model| model.path == path);
+            // One that was listed already may be listed under another spelling of its path.
+            let found = found.or_else(|| listed.clone().find(named_alike)).cloned();
+            match found {
+                Some(model) => self.use_weights(model),
+                // The list was asked for before it was opened.
+                None => self.opened_weights.push(path),
+            }
+        }
+    }
+
+    fn use_weights(&mut self, model: crate::catalogue::Model) {
+        let path = model.path;
         if let Some(why) = model.unusable {
             self.state.preferences.opened_models.retain(|opened| *opened != path);
             self.list_models();
@@ -242,8 +256,9 @@ impl App {
             }
             "audio" => {
                 self.state.page = Page::Sound;
-                self.tell_sound(SoundInput::Open { name: model.name, path });
+                self.open_sound(model.name, path);
             }
+            "text" => self.open_model(path),
             _ => {
                 let name = model.name;
                 self.state.toasts.add(Kind::Done, told(Key::EnlargesPictures, &[&name]), None);

@@ -134,7 +134,7 @@ pub struct App {
     changed_ms: Option<u64>,
     memory_read_ms: u64,
     /// Weights that were opened and are to be used once the models are listed.
-    opened_weights: Option<PathBuf>,
+    opened_weights: Vec<PathBuf>,
     title: String,
     /// Hashes of models that were open, by their files.
     hashes: HashMap<PathBuf, String>,
@@ -183,7 +183,7 @@ impl App {
             kept: preferences,
             changed_ms: None,
             memory_read_ms: 0,
-            opened_weights: None,
+            opened_weights: Vec::new(),
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,

@@ -61,7 +61,7 @@ impl App {
                 view.sketched(number, place, picture);
             }
             let arrived = std::mem::take(&mut now.arrived);
-            (arrived, now.shown.take(), now.saved.take(), now.foreign.take(), now.error.take())
+            (arrived, now.shown.take(), now.saved.take(), std::mem::take(&mut now.foreign), now.error.take())
         });
         if !arrived.is_empty() {
             // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
@@ -79,7 +79,7 @@ impl App {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             self.state.toasts.add(Kind::Done, told(Key::FileSavedAs, &[&name]), None);
         }
-        if let Some((path, what)) = foreign {
+        for (path, what) in foreign {
             self.state.toasts.add(Kind::Note, what, Some((Key::Enlarge, Offer::Enlarge(path))));
         }
         if let Some(why) = error {
@@ -91,9 +91,12 @@ impl App {
     pub(super) fn draw_next(&mut self) {
         if let Some(model) = paint::words::apply(&mut self.state) {
             // The painter opens it before it draws; what the classes mean is known already.
+            let is_opening = self.state.preferences.painting.model.as_ref() == Some(&model.path);
             self.state.preferences.painting.model = Some(model.path.clone());
             let requests = paint::requests_of(&self.state, model.classes.len());
-            self.tell_painter(PaintInput::Open { name: model.name, path: model.path });
+            if !is_opening {
+                self.tell_painter(PaintInput::Open { name: model.name, path: model.path });
+            }
             return self.draw_sheet(requests);
         }
         if self.state.paint.model.is_none() {
@@ -134,6 +137,7 @@ impl App {
     /// Brings a picture that was dropped into the gallery, or tells what it is.
     pub(super) fn import_picture(&mut self, path: PathBuf) {
         self.state.page = Page::Paint;
+        self.state.paint.view = paint::View::Gallery;
         let keep = self.keep_under();
         self.tell_painter(PaintInput::Import { path, keep });
     }
@@ -152,7 +156,11 @@ impl App {
             to.set_extension("png");
         }
         let models = self.state.models.iter().flatten();
-        let Some(model) = models.clone().find(|model| model.name == catalogue::DEFAULT_UPSCALER) else { return };
+        let mut usable = models.filter(|model| model.kind == "upscale" && model.unusable.is_none());
+        let usual = usable.clone().find(|model| model.name == catalogue::DEFAULT_UPSCALER);
+        let Some(model) = usual.or(usable.next()) else {
+            return self.state.toasts.error(told(Key::NoUpscaler, &[]));
+        };
         let upscaler = (model.name.clone(), model.path.clone());
         self.tell_painter(PaintInput::EnlargeFile { upscaler, from, to });
     }

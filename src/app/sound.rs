@@ -20,20 +20,27 @@ impl App {
 
     /// Opens the model when the page is shown first, and looks at what the worker has done since the last frame.
     pub(super) fn follow_sound(&mut self) {
-        let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
+        if self.link.as_ref().and_then(|link| link.sound()).is_none() {
+            return;
+        }
         if self.state.page == Page::Sound && !self.sound_opened {
             let models = self.state.models.iter().flatten();
             let Some(model) = models.clone().find(|model| model.kind == "audio" && model.unusable.is_none()) else {
                 return;
             };
-            self.sound_opened = true;
-            port.tell(SoundInput::Open { name: model.name.clone(), path: model.path.clone() });
-            port.tell(SoundInput::Volume(self.state.preferences.sound.gain()));
-            port.tell(SoundInput::Output(self.state.preferences.sound.output.clone()));
-            port.tell(SoundInput::ListOutputs);
+            let (name, path) = (model.name.clone(), model.path.clone());
+            self.open_sound(name, path);
         }
-        let view = &mut self.state.sound;
+        let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
+        let view = &self.state.sound;
         let before = (view.activity, view.take);
+        // A take that another one has followed at once is kept too.
+        let is_made = matches!(before.0, SoundActivity::Live | SoundActivity::Making) && !view.samples.is_empty();
+        if is_made && port.look(|now| now.take) != before.1 {
+            self.keep_take();
+        }
+        let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
+        let view = &mut self.state.sound;
         let error = port.look(|now| {
             if view.model.as_ref().map(|model| &model.path) != now.model.as_ref().map(|model| &model.path) {
                 view.model.clone_from(&now.model);
@@ -68,6 +75,16 @@ impl App {
         let made = matches!(before.0, SoundActivity::Live | SoundActivity::Making) && view.take == before.1;
         if made && view.activity == SoundActivity::Idle && !view.samples.is_empty() {
             self.keep_take();
+        }
+    }
+
+    /// Opens a model that sounds, and the first time the device.
+    pub(super) fn open_sound(&mut self, name: String, path: PathBuf) {
+        self.tell_sound(SoundInput::Open { name, path });
+        if !std::mem::replace(&mut self.sound_opened, true) {
+            self.tell_sound(SoundInput::Volume(self.state.preferences.sound.gain()));
+            self.tell_sound(SoundInput::Output(self.state.preferences.sound.output.clone()));
+            self.tell_sound(SoundInput::ListOutputs);
         }
     }
 

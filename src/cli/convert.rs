@@ -20,8 +20,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
-    let tensors = weights::load(&args.input)?;
-    safetensors::save(&args.out, &tensors)?;
+    let (tensors, metadata) = if weights::kind(&args.input)? == Some(weights::Kind::Safetensors) {
+        // What the file says about its tensors belongs to them.
+        safetensors::load_all(&args.input)?
+    } else {
+        (weights::load(&args.input)?.into_iter().collect(), std::collections::BTreeMap::new())
+    };
+    let tensors = tensors.into_iter().collect();
+    safetensors::save_all(&args.out, &tensors, &metadata)?;
     let count = tensors.len();
     let numbers: usize = tensors.values().map(candle_core::Tensor::elem_count).sum();
     let name = args.out.display();

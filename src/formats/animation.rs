@@ -68,27 +68,45 @@ impl Film<'_> {
         Ok(out)
     }
 
-    /// As GIF: 256 colours for each picture, and times in hundredths of a second.
+    /// As GIF, with the label inside: 256 colours for each picture, and times in hundredths of a second.
     ///
     /// # Errors
-    /// When there are no pictures, too many, or larger ones than 65,535 pixels.
+    /// When there are no pictures, too many, larger ones than 65,535 pixels, or more than 50 a second: browsers slow
+    /// such down to ten.
     pub fn gif(&self) -> Result<Vec<u8>> {
         self.check()?;
+        if self.rate > 50 {
+            return Err(Error::new(
+                "A GIF shows at most 50 pictures a second; choose fewer, or APNG.",
+                "GIF 每秒最多显示 50 张图片；请减少，或选择 APNG。",
+            ));
+        }
         if self.width.max(self.height) > u32::from(u16::MAX) {
             return Err(too_large(self.width, self.height));
         }
         let mut out = Vec::new();
         let mut encoder = gif::GifEncoder::new_with_speed(&mut out, 10);
         let written = encoder.set_repeat(gif::Repeat::Infinite).and_then(|()| {
-            self.frames.iter().try_for_each(|frame| {
+            self.frames.iter().zip(0_u32..).try_for_each(|(frame, index)| {
                 let rgba = frame.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
                 let picture = RgbaImage::from_raw(self.width, self.height, rgba).unwrap_or_default();
-                let delay = Delay::from_numer_denom_ms(1000, self.rate);
+                // Whole hundredths, whose rounding carries over to the next picture.
+                let hundredths = |count: u32| (100 * count + self.rate / 2) / self.rate;
+                let delay = Delay::from_numer_denom_ms(10 * (hundredths(index + 1) - hundredths(index)), 1);
                 encoder.encode_frame(Frame::from_parts(picture, 0, 0, delay))
             })
         });
         written.map_err(|why| failed(&why.to_string()))?;
         drop(encoder);
+        // An application extension before the end: the packet, and a trailer that leads readers of blocks out of it (XMP
+        // specification, part 3, 1.1.2).
+        let end = out.pop();
+        out.extend_from_slice(b"\x21\xFF\x0BXMP DataXMP");
+        out.extend_from_slice(label(Share::Whole, &sha256_of_bytes(&self.frames.concat())).as_bytes());
+        out.push(1);
+        out.extend((0..=255).rev());
+        out.push(0);
+        out.extend(end);
         Ok(out)
     }
 }
@@ -136,6 +154,13 @@ mod tests {
         }
         assert!(gif.windows(11).any(|bytes| bytes == b"NETSCAPE2.0"), "it repeats");
         assert_eq!(film.gif().expect("GIF"), gif);
+        // Thirty a second: three, three and four hundredths in turn.
+        let many: Vec<Vec<u8>> = (0..30).map(|_| frames[0].clone()).collect();
+        let gif = Film { width: 8, height: 6, frames: &many, rate: 30 }.gif().expect("GIF");
+        let decoder = gif::GifDecoder::new(Cursor::new(&gif)).expect("a GIF");
+        let all = decoder.into_frames().collect_frames().expect("frames");
+        assert_eq!(all.iter().map(|frame| frame.delay().numer_denom_ms().0).sum::<u32>(), 1000);
+        assert!(Film { width: 8, height: 6, frames: &many, rate: 51 }.gif().is_err());
     }
 
     #[test]

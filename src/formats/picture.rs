@@ -34,8 +34,12 @@ fn jpeg(width: u32, height: u32, rgb: &[u8], xmp: &str) -> image::ImageResult<Ve
     let packet = [b"http://ns.adobe.com/xap/1.0/\0", xmp.as_bytes()].concat();
     if let Ok(length) = u16::try_from(packet.len() + 2) {
         let segment = [&[0xFF, 0xE1], length.to_be_bytes().as_slice(), &packet].concat();
-        // Behind the start of the image.
-        bytes.splice(2..2, segment);
+        // Behind the JFIF segment, which must be the first.
+        let at = match bytes.get(2..6) {
+            Some(&[0xFF, 0xE0, high, low]) => 4 + usize::from(u16::from_be_bytes([high, low])),
+            _ => 2,
+        };
+        bytes.splice(at..at, segment);
     }
     Ok(bytes)
 }

@@ -13,7 +13,7 @@ pub(super) enum Found<T> {
     Unknown,
 }
 
-const NUMBERS: &[&str] = &[
+const ONES: &[&str] = &[
     "zero",
     "one",
     "two",
@@ -34,10 +34,11 @@ const NUMBERS: &[&str] = &[
     "seventeen",
     "eighteen",
     "nineteen",
-    "twenty",
 ];
-const MORE_NUMBERS: &[(&str, u64)] =
-    &[("dozen", 12), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("半打", 6)];
+const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+/// Words with a number inside that mean none.
+pub(super) const NO_NUMBERS: &[&str] =
+    &["ones", "一点", "一下", "一起", "一样", "一定", "一般", "一种", "一些", "十分", "万分"];
 
 /// Known phrases with what each may mean.
 pub(super) struct Lexicon<T>(Vec<(String, T)>);
@@ -73,7 +74,9 @@ impl<T: Copy> Lexicon<T> {
             let number = number(rest);
             let length = self.0.iter().filter_map(|(phrase, _)| starts(rest, phrase)).max();
             let (length, what) = match (number, length) {
-                (Some((length, number)), phrase) if Some(length) > phrase => (length, Found::Number(number)),
+                (Some((length, number)), phrase) if Some(length) > phrase => {
+                    (length, number.map_or(Found::Unknown, Found::Number))
+                }
                 (_, Some(length)) => {
                     let all = self.0.iter().filter(|(phrase, _)| starts(rest, phrase) == Some(length));
                     (length, Found::Phrases(all.map(|(_, meaning)| *meaning).collect()))
@@ -107,41 +110,79 @@ fn starts(rest: &str, phrase: &str) -> Option<usize> {
     })
 }
 
-/// A number at the start: in digits, as an English word, or as a Chinese numeral.
-fn number(rest: &str) -> Option<(usize, u64)> {
-    let words = NUMBERS.iter().copied().zip(0..).chain(MORE_NUMBERS.iter().copied());
-    let word = words.filter_map(|(word, number)| Some((starts(rest, word)?, number))).max();
-    digits(rest).into_iter().chain(word).chain(numeral(rest)).max()
+/// A number at the start: in digits, as English words, or as a Chinese numeral. Of fractions and what is too large only
+/// the length is known.
+fn number(rest: &str) -> Option<(usize, Option<u64>)> {
+    digits(rest).or_else(|| english(rest)).or_else(|| numeral(rest))
 }
 
-/// A number in digits at the start.
-fn digits(rest: &str) -> Option<(usize, u64)> {
-    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-    rest[..length].parse().ok().map(|number| (length, number))
+/// A number in digits at the start, `1,024` and `1.5` too.
+fn digits(rest: &str) -> Option<(usize, Option<u64>)> {
+    let count = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    let mut length = count(rest);
+    if length == 0 {
+        return None;
+    }
+    let mut text = rest[..length].to_owned();
+    while rest[length..].starts_with(',') && count(&rest[length + 1..]) == 3 {
+        text.push_str(&rest[length + 1..length + 4]);
+        length += 4;
+    }
+    let fraction = if rest[length..].starts_with('.') { count(&rest[length + 1..]) } else { 0 };
+    if fraction > 0 {
+        return Some((length + 1 + fraction, None));
+    }
+    Some((length, text.parse().ok()))
 }
 
-/// A Chinese numeral below a hundred at the start: 四, 两, 十二, 二十四.
-fn numeral(rest: &str) -> Option<(usize, u64)> {
+/// `seven`, `twenty-four`, `dozen` at the start.
+fn english(rest: &str) -> Option<(usize, Option<u64>)> {
+    let word = |rest: &str, word: &str| {
+        let is = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        is && !rest[word.len()..].chars().next().is_some_and(|next| next.is_ascii_alphanumeric())
+    };
+    let find = |rest: &str, words: &[&str]| {
+        words.iter().position(|one| word(rest, one)).map(|at| (words[at].len(), at as u64))
+    };
+    if word(rest, "dozen") {
+        return Some((5, Some(12)));
+    }
+    if let Some((length, number)) = find(rest, ONES) {
+        return Some((length, Some(number)));
+    }
+    let (length, tens) = find(rest, TENS)?;
+    let tens = 10 * (tens + 2);
+    let one = rest[length..].strip_prefix(['-', ' ']).and_then(|after| find(after, &ONES[1..10]));
+    Some(one.map_or((length, Some(tens)), |(more, one)| (length + 1 + more, Some(tens + one + 1))))
+}
+
+/// A Chinese numeral below a thousand at the start (四, 两, 十二, 二十四, 一百零五), or digits one by one (二零二五).
+fn numeral(rest: &str) -> Option<(usize, Option<u64>)> {
     let digit = |c: char| match c {
         '两' => Some(2),
+        '〇' => Some(0),
         c => "零一二三四五六七八九".chars().position(|one| one == c).map(|place| place as u64),
     };
-    let mut left = rest.chars().peekable();
-    let (mut length, mut number) = (0, None);
-    if let Some(first) = left.peek().copied().and_then(digit) {
-        length += left.next().map_or(0, char::len_utf8);
-        number = Some(first);
+    let part: String = rest.chars().take_while(|c| digit(*c).is_some() || matches!(c, '十' | '百')).collect();
+    if part.is_empty() {
+        return None;
     }
-    if left.peek() == Some(&'十') {
-        length += '十'.len_utf8();
-        left.next();
-        number = Some(number.unwrap_or(1) * 10);
-        if let Some(last) = left.peek().copied().and_then(digit) {
-            length += left.next().map_or(0, char::len_utf8);
-            number = number.map(|tens| tens + last);
+    if !part.contains(['十', '百']) {
+        let digits = part.chars().filter_map(digit);
+        let number = digits.into_iter().try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(digit));
+        return Some((part.len(), number));
+    }
+    let (mut sum, mut waits, mut last) = (0, None, 1);
+    for c in part.chars() {
+        match (c, digit(c)) {
+            ('百', _) => (sum, waits, last) = (sum + 100 * waits.unwrap_or(1), None, 100),
+            ('十', _) => (sum, waits, last) = (sum + 10 * waits.unwrap_or(1), None, 10),
+            ('零', _) => last = 10,
+            (_, digit) => waits = digit,
         }
     }
-    number.map(|number| (length, number))
+    // 一百二 is 120.
+    Some((part.len(), Some(sum + waits.unwrap_or(0) * if last == 100 { 10 } else { 1 })))
 }
 
 /// The bytes of a word that is not known: Latin letters and digits, or one other character.
@@ -169,9 +210,28 @@ mod tests {
         let number = |text: &str, number| (text.to_owned(), Found::Number(number));
         assert_eq!(read("Sans, sans BOLD"), [phrase("Sans", &[1, 4]), phrase("sans BOLD", &[2])]);
         assert_eq!(read("one of one 21"), [phrase("one of", &[3]), number("one", 1), number("21", 21)]);
-        assert_eq!(read("粗黑体二十三两"), [phrase("粗黑体", &[2]), number("二十三", 23), number("两", 2)]);
+        assert_eq!(read("粗黑体二十三，两"), [phrase("粗黑体", &[2]), number("二十三", 23), number("两", 2)]);
         assert_eq!(read("sandals 粗")[1], ("粗".to_owned(), Found::Unknown));
-        for odd in ["١٢ eyes", "é\u{301}yes", "99999999999999999999999", "\u{0}a", "İstanbul", "ſans"] {
+        assert_eq!(
+            read("twenty-four 1,024 1.5 ones twentyfour")[..3],
+            [number("twenty-four", 24), number("1,024", 1024), ("1.5".to_owned(), Found::Unknown)]
+        );
+        assert_eq!(read("ones")[0].1, Found::Unknown);
+        for (text, value) in [("一百四十", 140), ("一百零五", 105), ("一百二", 120), ("二零二五", 2025), ("二十", 20)]
+        {
+            assert_eq!(read(text), [number(text, value)]);
+        }
+        for odd in [
+            "九九九九九九九九九九九九九九九九九九九九九九",
+            "十百十百",
+            "1,02",
+            "١٢ eyes",
+            "é\u{301}yes",
+            "99999999999999999999999",
+            "\u{0}a",
+            "İstanbul",
+            "ſans",
+        ] {
             let parts = lexicon.scan(odd);
             assert!(parts.windows(2).all(|pair| pair[0].0.end <= pair[1].0.start), "{odd}");
         }

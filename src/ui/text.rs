@@ -495,6 +495,7 @@ strings! {
     FilmGif: "GIF, for anywhere", "GIF（通用）";
     FilmFrames: "Folder of PNG pictures", "PNG 图片文件夹";
     FileSavedAs: "Saved as {0}.", "已保存为 {0}。";
+    NoUpscaler: "No model that enlarges pictures is here; install the studio again, or open one on the Models page.", "没有可用的放大模型；请重新安装，或在“模型”页打开一个。";
     EnlargesPictures: "{0} enlarges pictures; it stands in the menu of Enlarge on the Paint page.", "{0} 用于放大图片，可在“绘画”页的“放大”菜单中选用。";
     Star: "Star", "标星";
     Unstar: "Take the star away", "取消星标";

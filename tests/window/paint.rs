@@ -334,6 +334,8 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
         port.look(|state| state.model_sha256 = "ee".repeat(32));
         settle(&mut harness);
         assert!(harness.state().state().paint.path.stops.is_empty());
+        let asked: Vec<_> = inputs.try_iter().collect();
+        assert!(harness.state().state().paint.sketch.number > *number, "{asked:?}");
         results.extend_harness(&mut harness);
     }
 }
@@ -350,7 +352,7 @@ fn dropped_pictures_are_opened_or_offered_to_be_enlarged() {
     let Ok(PaintInput::Import { path, keep }) = inputs.try_recv() else { panic!("nothing was imported") };
     assert!(path == photo && keep.is_some());
     let what = atelier::Error::new("It holds no recipe.", "其中没有配方。");
-    port.look(|state| state.foreign = Some((photo.clone(), what)));
+    port.look(|state| state.foreign.push((photo.clone(), what)));
     settle(&mut harness);
     harness.get_by_label_contains("It holds no recipe");
     fake.script(|script| script.pick = Some("/home/large".into()));

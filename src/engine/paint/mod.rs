@@ -129,8 +129,8 @@ pub struct PaintState {
     pub shown: Option<PathBuf>,
     /// A film or enlarged file that was saved since the window took it.
     pub saved: Option<PathBuf>,
-    /// A file that is no picture of the studio's, with what it is, since the window took it.
-    pub foreign: Option<(PathBuf, Error)>,
+    /// Files that are no pictures of the studio's, with what they are, since the window took them.
+    pub foreign: Vec<(PathBuf, Error)>,
     /// Files in the folder that are no pictures of the studio's.
     pub passed_over: usize,
     /// What went wrong last, for the window to take.

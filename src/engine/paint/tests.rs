@@ -239,6 +239,14 @@ fn films_are_saved_and_a_folder_with_files_is_not_written_into() {
         let path = folder.join(name);
         PaintInput::Film(Box::new(ToFilm { requests: requests.clone(), rate: 20, kind, path }))
     };
+    // Two at once: the second waits for the first.
+    for name in ["one.gif", "two.gif"] {
+        bench.tell(film(FilmKind::Gif, name));
+    }
+    let two = bench.dir.path().join("two.gif");
+    bench.until("both films", |state, _| state.saved.as_ref() == Some(&two) && state.drawing.is_none());
+    let both = ["one.gif", "two.gif"].map(|name| fs::read(bench.dir.path().join(name)).expect("a file"));
+    assert!(both[0] == both[1]);
     let films = [(FilmKind::Apng, "电影.png"), (FilmKind::Gif, "film.gif"), (FilmKind::Frames, "frames")];
     for (kind, name) in films {
         bench.port().look(|state| state.saved = None);
@@ -309,10 +317,14 @@ fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
     let import = |path: &Path| PaintInput::Import { path: path.to_owned(), keep: keep.clone() };
     bench.tell(import(&outside));
     let state = bench.until("it", |_, arrived| arrived.len() == 2);
-    let kept = bench.folder().join("0002-from-outside.png");
+    let kept = bench.folder().join("0002-from-outside-00.png");
     assert_eq!((state.shown.as_ref(), bench.arrived[1].path.as_ref()), (Some(&kept), Some(&kept)));
     assert_eq!(bench.arrived[1].recipe, bench.arrived[0].recipe);
     assert_eq!(fs::read(&kept).expect("a file"), fs::read(&outside).expect("a file"));
+    // Another one of the same moment has a name of its own.
+    bench.tell(import(&outside));
+    let state = bench.until("it again", |_, arrived| arrived.len() == 3);
+    assert_eq!(state.shown, Some(bench.folder().join("0002-from-outside-01.png")));
     // Another program's, and one that is a picture and nothing else.
     let text = "a lighthouse\\nSteps: 20, Seed: 5";
     let foreign = bench.dir.path().join("foreign.png");
@@ -322,10 +334,10 @@ fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
     image::RgbImage::from_pixel(9, 7, image::Rgb([200, 90, 30])).save(&photo).expect("saved");
     for (path, says) in [(&foreign, "AUTOMATIC1111: a lighthouse"), (&photo, "no recipe")] {
         bench.tell(import(path));
-        let state = bench.until("what it is", |state, _| state.foreign.is_some());
-        let (of, what) = state.foreign.expect("told");
-        assert!(of == *path && what.to_string().contains(says), "{what}");
-        bench.port().look(|state| state.foreign = None);
+        let state = bench.until("what it is", |state, _| !state.foreign.is_empty());
+        let (of, what) = &state.foreign[0];
+        assert!(of == path && what.to_string().contains(says), "{what}");
+        bench.port().look(|state| state.foreign.clear());
     }
     let upscaler = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/upscale/srvgg_x2.safetensors");
     let to = bench.dir.path().join("photo ×2.png");
@@ -340,4 +352,21 @@ fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
     fs::write(&text, b"no picture").expect("written");
     bench.tell(import(&text));
     bench.until("an error", |state, _| state.error.is_some());
+}
+
+#[test]
+fn what_cannot_be_begun_stops_nothing_and_the_open_model_stays() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.draw(0..60, "0001");
+    bench.tell(PaintInput::Bin { path: bench.folder().join("none.png") });
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.error.expect("an error").to_string().contains("none.png"));
+    bench.until("all pictures all the same", |state, arrived| arrived.len() == 60 && state.drawing.is_none());
+    bench.port().look(|state| state.error = None);
+    bench.tell(PaintInput::Open { name: "gone".to_owned(), path: bench.dir.path().join("gone.safetensors") });
+    let state = bench.until("an error", |state, _| state.error.is_some());
+    assert!(state.model.is_some_and(|model| model.name == "random"));
+    bench.draw(60..62, "0002");
+    bench.until("pictures of the old model", |_, arrived| arrived.len() == 62);
 }

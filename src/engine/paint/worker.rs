@@ -58,8 +58,8 @@ pub(in crate::engine) struct Worker {
     preview: Option<(u64, ImageRequest)>,
     /// The number and the requests of the sketches that are not drawn yet, with the place of the first.
     sketch: (u64, VecDeque<ImageRequest>, usize),
-    /// The film that is being drawn, with the pictures so far.
-    film: Option<(ToFilm, Vec<Picture>)>,
+    /// Films that are to be drawn, the first of them with the pictures so far.
+    films: VecDeque<(ToFilm, Vec<Picture>)>,
     /// The upscaler used last.
     upscaler: Option<Upscaler>,
     /// Pictures that are to be enlarged.
@@ -84,7 +84,7 @@ impl Worker {
             drawn: (0, Duration::ZERO),
             preview: None,
             sketch: (0, VecDeque::new(), 0),
-            film: None,
+            films: VecDeque::new(),
             upscaler: None,
             enlarge: VecDeque::new(),
             late: VecDeque::new(),
@@ -97,7 +97,7 @@ impl Worker {
     /// Works until the window's side has gone.
     pub fn run(mut self) {
         loop {
-            let idle = self.queue.is_empty() && self.enlarge.is_empty() && self.film.is_none();
+            let idle = self.queue.is_empty() && self.enlarge.is_empty() && self.films.is_empty();
             let idle = idle && self.preview.is_none() && self.sketch.1.is_empty() && self.unread.is_empty();
             let input = match (self.late.pop_front(), idle) {
                 (Some(late), _) => Ok(late),
@@ -109,12 +109,15 @@ impl Worker {
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => return,
             };
+            let is_input = input.is_some();
             let worked = catch_unwind(AssertUnwindSafe(|| match input {
                 Some(input) => self.take(input),
                 None => self.step(),
             }));
             match worked {
                 Ok(Ok(())) => {}
+                // What could not be begun stops nothing that was.
+                Ok(Err(error)) if is_input => self.tell(error),
                 Ok(Err(error)) => self.fail(error),
                 Err(payload) => {
                     self.model = None;
@@ -128,11 +131,14 @@ impl Worker {
         self.queue.clear();
         self.enlarge.clear();
         self.sketch.1.clear();
-        (self.preview, self.film) = (None, None);
-        self.show(|state| {
-            (state.drawing, state.enlarging) = (None, None);
-            state.error = Some(error);
-        });
+        self.films.clear();
+        self.preview = None;
+        self.show(|state| (state.drawing, state.enlarging) = (None, None));
+        self.tell(error);
+    }
+
+    fn tell(&self, error: Error) {
+        self.show(|state| state.error = Some(error));
         (self.parts.waker)();
     }
 
@@ -141,9 +147,13 @@ impl Worker {
             PaintInput::Open { name, path } => {
                 self.stop();
                 self.sketch.1.clear();
-                self.wanted = Some((name, path));
-                self.model = None;
-                self.model()?;
+                self.preview = None;
+                let before = (self.wanted.replace((name, path)), self.model.take());
+                if let Err(why) = self.model() {
+                    // The one that was open stays so.
+                    (self.wanted, self.model) = before;
+                    return Err(why);
+                }
             }
             PaintInput::Draw { requests, keep } => {
                 if self.queue.is_empty() {
@@ -169,8 +179,8 @@ impl Worker {
                         format!("“{name}”中已有文件，请换一个文件夹名。"),
                     ));
                 }
-                self.show(|state| state.drawing = Some((0, film.requests.len())));
-                self.film = Some((*film, Vec::new()));
+                self.show(|state| state.drawing = state.drawing.or(Some((0, film.requests.len()))));
+                self.films.push_back((*film, Vec::new()));
             }
             PaintInput::Enlarge(wish) => {
                 self.enlarge.push_back(Large::Own(wish));
@@ -201,7 +211,7 @@ impl Worker {
     fn stop(&mut self) {
         self.queue.clear();
         self.enlarge.clear();
-        self.film = None;
+        self.films.clear();
         self.show(|state| (state.drawing, state.enlarging) = (None, None));
     }
 
@@ -231,7 +241,7 @@ impl Worker {
             (self.parts.waker)();
         } else if !self.sketch.1.is_empty() {
             self.sketch_some()?;
-        } else if let Some((film, drawn)) = self.film.take() {
+        } else if let Some((film, drawn)) = self.films.pop_front() {
             self.film_some(film, drawn)?;
         } else if let Some(wish) = self.enlarge.pop_front() {
             self.enlarge(wish)?;

@@ -9,13 +9,15 @@ use std::ops::Range;
 
 use super::key_name;
 use crate::{
-    generate::lexicon::{Found, Lexicon},
+    generate::lexicon::{Found, Lexicon, NO_NUMBERS},
     random::Rng,
 };
 
 /// Beats of a bar.
 const BAR: usize = 4;
 const MOST_BARS: u64 = 64;
+/// Ten minutes of the quickest tempo that has a name.
+const MOST_TIMED_BARS: usize = 440;
 
 /// The tones a piece is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +205,8 @@ pub fn understand(line: &str, instruments: &[(String, String)]) -> Vec<Part> {
             Found::Number(value) => number = Some((at, value)),
             Found::Unknown => push(&mut parts, at, Meaning::Unknown),
             Found::Phrases(_) => match unit {
+                // "in a" before a word is no key.
+                Some(Phrase::Means(Meaning::Tonic(_))) if line[at.clone()].ends_with('a') => {}
                 Some(Phrase::Means(meaning)) => push(&mut parts, at, meaning),
                 Some(Phrase::SeedWord) => {
                     after_seed = true;
@@ -241,7 +245,10 @@ fn phrases(instruments: &[(String, String)]) -> Lexicon<Phrase> {
         let spellings = [
             (letter.to_owned(), above_c),
             (format!("{letter}#"), sharp),
+            (format!("{letter}♯"), sharp),
+            (format!("{letter}♭"), flat),
             (format!("{letter} sharp"), sharp),
+            (format!("{letter}-sharp"), sharp),
             (format!("升{letter}"), sharp),
             (format!("{letter}b"), flat),
             (format!("{letter} flat"), flat),
@@ -267,6 +274,7 @@ fn phrases(instruments: &[(String, String)]) -> Lexicon<Phrase> {
     phrases.put_all(&["minute", "min", "分钟"], Phrase::MinutesUnit);
     phrases.put_all(&["bpm", "beats a minute", "拍", "每分钟拍"], Phrase::TempoUnit);
     phrases.put_all(FILLERS, Phrase::Filler);
+    phrases.put_all(NO_NUMBERS, Phrase::Filler);
     phrases
 }
 
@@ -280,12 +288,15 @@ impl Piece {
                 Meaning::Instrument(instrument) => piece.instrument = Some(instrument),
                 // A mood gives way to a scale or tempo that is named.
                 Meaning::Mood(of_mood, beats) => (piece.scale, piece.tempo) = (of_mood, beats),
+                Meaning::Scale(Scale::Pentatonic) if scale == Some(Scale::Minor) => {
+                    scale = Some(Scale::MinorPentatonic);
+                }
                 Meaning::Scale(named) => scale = Some(named),
                 Meaning::Tonic(tonic) => piece.tonic = tonic,
                 Meaning::Key(tonic, named) => (piece.tonic, scale) = (tonic, Some(named)),
                 Meaning::Tempo(beats) => tempo = Some(beats),
                 Meaning::Bars(bars) => (piece.bars, seconds) = (bars, None),
-                Meaning::Seconds(wanted) => seconds = Some(wanted),
+                Meaning::Seconds(wanted) => seconds = Some(seconds.unwrap_or(0) + wanted),
                 Meaning::Seed(seed) => piece.seed = Some(seed),
                 Meaning::Unknown => {}
             }
@@ -294,7 +305,7 @@ impl Piece {
         piece.tempo = tempo.unwrap_or(piece.tempo);
         if let Some(seconds) = seconds {
             let bar_s = BAR as f64 * 60.0 / f64::from(piece.tempo);
-            piece.bars = ((f64::from(seconds) / bar_s).round() as usize).clamp(1, MOST_BARS as usize);
+            piece.bars = ((f64::from(seconds) / bar_s).round() as usize).clamp(1, MOST_TIMED_BARS);
         }
         piece
     }
@@ -457,6 +468,12 @@ mod tests {
         let piece = |line: &str| Piece::of(&understand(line, &instruments()));
         let sad = piece("slow happy, dorian");
         assert_eq!((sad.scale, sad.tempo, sad.bars, sad.tonic), (Scale::Dorian, 66, 8, 0));
+        let minor = piece("in E minor pentatonic");
+        assert_eq!((minor.scale, minor.tonic), (Scale::MinorPentatonic, 4));
+        assert_eq!(piece("a cello in a calm mood").tonic, 0);
+        assert_eq!((piece("piano in A").tonic, piece("in C♯ minor").tonic, piece("in D-sharp minor").tonic), (9, 1, 3));
+        assert_eq!(piece("1 minute 30 seconds").seconds().round(), 91.0);
+        assert_eq!(piece("一百四十拍").tempo, 140);
         let timed = piece("120 bpm 20 seconds");
         assert_eq!((timed.bars, timed.seconds().round()), (10, 20.0));
     }

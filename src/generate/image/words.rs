@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use crate::generate::lexicon::{Found, Lexicon};
+use crate::generate::lexicon::{Found, Lexicon, NO_NUMBERS};
 
 /// The most pictures that words ask for.
 const MOST_COUNT: u64 = 96;
@@ -63,13 +63,13 @@ enum Phrase {
 }
 
 const TYPICAL_WORDS: &[&str] = &["typical", "clean", "safe", "calm", "plain", "典型", "工整", "稳妥", "规整"];
-const WILD_WORDS: &[&str] = &["wild", "strange", "weird", "bold", "painterly", "大胆", "狂野", "奇特", "油画感"];
+const WILD_WORDS: &[&str] = &["wild", "strange", "weird", "painterly", "大胆", "狂野", "奇特", "油画感"];
 const SEED_WORDS: &[&str] = &["seed", "种子"];
 const FILLERS: &[&str] = &[
     "a", "an", "the", "of", "and", "in", "with", "for", "me", "please", "some", "few", "draw", "paint", "make", "show",
     "generate", "create", "picture", "image", "from", "style", "look", "looking", "new", "more", "very", "that", "are",
-    "is", "no", "的", "张", "只", "个", "幅", "枚", "件", "条", "双", "头", "人", "画", "绘制", "请", "给我", "来",
-    "一些", "几", "图", "图片", "图像", "风格", "感", "新", "和", "与", "用", "字", "色", "号", "为",
+    "is", "的", "张", "只", "个", "幅", "枚", "件", "条", "双", "头", "人", "画", "绘制", "请", "给我", "来", "一些",
+    "几", "图", "图片", "图像", "风格", "感", "新", "和", "与", "用", "字", "色", "号", "为",
 ];
 /// What the parts of `line` mean, of `models`, of which the one at `open` is in use.
 pub fn understand(line: &str, models: &[Named], open: Option<usize>) -> Vec<Part> {
@@ -83,6 +83,10 @@ fn phrases(models: &[Named]) -> Lexicon<Phrase> {
         model.names.iter().for_each(|name| phrases.put(name, Phrase::Model(index)));
         for (class, (en, zh)) in model.classes.iter().enumerate() {
             phrases.put(en, Phrase::Class(index, class as u32));
+            // "bold serif" is "serif bold".
+            if let Some((first, last)) = en.split_once(' ') {
+                phrases.put(&format!("{last} {first}"), Phrase::Class(index, class as u32));
+            }
             phrases.put(zh, Phrase::Class(index, class as u32));
         }
     }
@@ -90,6 +94,7 @@ fn phrases(models: &[Named]) -> Lexicon<Phrase> {
     phrases.put_all(WILD_WORDS, Phrase::Truncation(WILD));
     phrases.put_all(SEED_WORDS, Phrase::Seed);
     phrases.put_all(FILLERS, Phrase::Filler);
+    phrases.put_all(NO_NUMBERS, Phrase::Filler);
     phrases
 }
 
@@ -107,7 +112,7 @@ fn settle(found: Vec<(Range<usize>, Found<Phrase>)>, open: Option<usize>) -> Vec
         }
         _ => None,
     };
-    let named = found.iter().find_map(|(_, found)| model_of(found));
+    let mut named = found.iter().find_map(|(_, found)| model_of(found));
     let mut parts: Vec<Part> = Vec::new();
     let mut after_seed = false;
     for (at, found) in found {
@@ -122,7 +127,11 @@ fn settle(found: Vec<(Range<usize>, Found<Phrase>)>, open: Option<usize>) -> Vec
                 };
                 let other = phrases.iter().find(|phrase| !matches!(phrase, Phrase::Class(..)));
                 match (class, other) {
-                    (Some((model, class)), _) => Meaning::Class(model, class),
+                    (Some((model, class)), _) => {
+                        // What follows is said of the same model.
+                        named = Some(model);
+                        Meaning::Class(model, class)
+                    }
                     (None, Some(Phrase::Model(model))) => Meaning::Model(*model),
                     (None, Some(Phrase::Truncation(truncation))) => Meaning::Truncation(*truncation),
                     (None, Some(Phrase::Seed)) => {
@@ -205,6 +214,9 @@ mod tests {
         use Meaning::{Count, Unknown};
         assert_eq!(read("3 zebras", None), [("3", Count(3)), ("zebras", Unknown)]);
         assert_eq!(read("紫斑马 500", None), [("紫斑马", Unknown), ("500", Unknown)]);
+        assert_eq!(read("bold sans, 大胆一点", Some(0))[0], ("bold sans", Meaning::Class(0, 1)));
+        // One model's class beside another's is none.
+        assert_eq!(read("blue serif", Some(1)), [("blue", Meaning::Class(1, 0)), ("serif", Unknown)]);
         // A class of another model than the one that is named is none.
         assert_eq!(read("blue bears", None)[0], ("blue", Unknown));
         assert!(read("", None).is_empty() && read(" ,. ，。!", None).is_empty());

@@ -198,7 +198,11 @@ fn numbered(tensors: &Tensors) -> Option<Vec<(String, bool)>> {
     let convolutions: Vec<_> = modules.iter().filter(|(_, is_norm, _)| !is_norm).collect();
     let dims = |module: &str| tensors.get(&format!("{module}.weight")).map(|weight| weight.dims());
     let fits = |pair: &[&(Vec<u64>, bool, String)]| Some(dims(&pair[0].2)?.get(1)? == dims(&pair[1].2)?.first()?);
-    let fits = convolutions.len() > 1 && convolutions.windows(2).all(|pair| fits(pair) == Some(true));
+    // A norm follows a convolution, at most one each and none the last.
+    let alternate = modules.windows(2).all(|pair| !(pair[0].1 && pair[1].1));
+    let ends = modules.first().zip(modules.last()).is_some_and(|(first, last)| !first.1 && !last.1);
+    let fits =
+        alternate && ends && convolutions.len() > 1 && convolutions.windows(2).all(|pair| fits(pair) == Some(true));
     fits.then(|| modules.into_iter().map(|(_, is_norm, module)| (module, is_norm)).collect())
 }
 

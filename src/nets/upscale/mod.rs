@@ -107,6 +107,14 @@ impl UpscaleNet {
         }
     }
 
+    /// Pixels along a side that the network takes together.
+    pub fn fold(&self) -> usize {
+        match &self.network {
+            Network::Rrdb(net) => net.fold(),
+            Network::Srvgg(_) => 1,
+        }
+    }
+
     /// (N, 3, H, W) in 0..1 to (N, 3, scale · H, scale · W), which may reach a little beyond 0..1. `None` when `go_on`
     /// said to stop.
     ///

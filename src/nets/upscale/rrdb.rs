@@ -99,6 +99,10 @@ impl RrdbNet {
         4 / self.fold
     }
 
+    pub(super) fn fold(&self) -> usize {
+        self.fold
+    }
+
     /// In a dense block stand its input and that of the three around it, and twice all that grew: as measured.
     pub(super) fn bytes_per_pixel(&self) -> usize {
         let (features, _) = self.first.channels();

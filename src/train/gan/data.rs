@@ -18,6 +18,8 @@ use crate::{Error, Result, files, nets::dcgan::ClassName};
 const MOST_FILE_BYTES: u64 = 256 << 20;
 /// Bytes of all pictures together.
 const MOST_BYTES: usize = 4 << 30;
+/// The widest picture of an IDX file.
+const MOST_SIDE: usize = 4_096;
 /// The share of a picture's side that a character's square takes.
 const EM: f32 = 0.92;
 /// Where the middle of a Chinese character lies above its base line, of its square.
@@ -72,10 +74,7 @@ impl Pictures {
 
     fn push(&mut self, bytes: &[u8], class: u16) -> Result<()> {
         if self.bytes.len() + bytes.len() > MOST_BYTES {
-            return Err(Error::new(
-                "These are more pictures than memory should hold; use fewer, or a smaller network.",
-                "图片过多，内存放不下；请减少图片或使用更小的网络。",
-            ));
+            return Err(too_many());
         }
         self.bytes.extend_from_slice(bytes);
         self.labels.push(class);
@@ -167,6 +166,13 @@ fn planes_of(path: &Path, side: usize, channels: usize) -> std::result::Result<V
     Ok((0..3).flat_map(|k| pixels.pixels().map(move |p| over(p[k], p[3]))).collect())
 }
 
+fn too_many() -> Error {
+    Error::new(
+        "These are more pictures than memory should hold; use fewer, or a smaller network.",
+        "图片过多，内存放不下；请减少图片或使用更小的网络。",
+    )
+}
+
 /// The grey pictures of an IDX file, light on dark as they are, and their classes.
 fn of_idx(
     folder: &Path,
@@ -182,6 +188,12 @@ fn of_idx(
             format!("“{name}”中的类别与“{images}”中的图片或配方中的名称不符。"),
         )
     };
+    if [wide, high].iter().any(|size| !(1..=MOST_SIDE).contains(size)) {
+        return Err(wrong(images));
+    }
+    if count.checked_mul(side * side).is_none_or(|bytes| bytes > MOST_BYTES) {
+        return Err(too_many());
+    }
     let labels = match labels {
         None => vec![0; count],
         Some(name) => {
@@ -192,9 +204,6 @@ fn of_idx(
             labels.into_iter().map(u16::from).collect()
         }
     };
-    if wide == 0 || high == 0 {
-        return Err(wrong(images));
-    }
     let same = wide == side && high == side;
     let resized = |bytes: &[u8]| -> Vec<u8> {
         let picture = image::GrayImage::from_raw(wide as u32, high as u32, bytes.to_vec()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! IDX files, the form of MNIST and its kin: big-endian sizes, then bytes; packed with gzip or not.
 
-use std::{io::Read as _, path::Path};
+use std::{io::Read, path::Path};
 
 use flate2::read::GzDecoder;
 
@@ -9,7 +9,7 @@ use crate::{Error, Result, files};
 /// The largest file that is read.
 const MOST_FILE_BYTES: u64 = 1 << 30;
 /// The most that one unpacks to.
-const MOST_BYTES: u64 = 4 << 30;
+const MOST_BYTES: usize = 2 << 30;
 /// The kind of numbers that is read: bytes.
 const BYTES: u8 = 8;
 
@@ -29,24 +29,24 @@ pub(super) fn read(path: &Path, dimensions: usize) -> Result<Idx> {
             format!("“{name}”不是完整的 {dimensions} 维 IDX 字节文件，请重新获取。"),
         )
     };
-    let whole = if packed.starts_with(&[0x1F, 0x8B]) {
-        let mut whole = Vec::new();
-        GzDecoder::new(packed.as_slice()).take(MOST_BYTES).read_to_end(&mut whole).map_err(|_| damaged())?;
-        whole
-    } else {
-        packed
+    let mut reader: Box<dyn Read> = match packed.starts_with(&[0x1F, 0x8B]) {
+        true => Box::new(GzDecoder::new(packed.as_slice())),
+        false => Box::new(packed.as_slice()),
     };
-    let head = 4 + 4 * dimensions;
-    if whole.len() < head || whole[..4] != [0, 0, BYTES, dimensions as u8] {
+    let mut head = vec![0; 4 + 4 * dimensions];
+    reader.read_exact(&mut head).map_err(|_| damaged())?;
+    if head[..4] != [0, 0, BYTES, dimensions as u8] {
         return Err(damaged());
     }
     let sizes: Vec<usize> =
-        whole[4..head].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
+        head[4..].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let all = sizes.iter().try_fold(1_usize, |all, size| all.checked_mul(*size));
-    if all != Some(whole.len() - head) {
+    let all = all.filter(|all| (1..=MOST_BYTES).contains(all)).ok_or_else(damaged)?;
+    // No more is unpacked than the head says.
+    let mut bytes = Vec::new();
+    reader.take(all as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged())?;
+    if bytes.len() != all {
         return Err(damaged());
     }
-    let mut bytes = whole;
-    bytes.drain(..head);
     Ok(Idx { sizes, bytes })
 }

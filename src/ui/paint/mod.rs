@@ -73,8 +73,9 @@ pub struct PaintView {
     pub per_second: Option<f32>,
     /// Where an enlarged picture shown large gives way to what it was enlarged from, 0..=1 from the left.
     pub divide: f32,
-    /// The line of words above the gallery.
+    /// The line of words above the gallery, and as it was when it was last obeyed.
     pub words: String,
+    pub obeyed: String,
     /// Which view is shown.
     pub view: View,
     /// What lies between four pictures.
@@ -233,7 +234,9 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     let view = &mut state.paint;
     if view.made_for != view.model_sha256 {
         // Another model's mixtures are not this one's.
-        (view.map, view.path, view.sketch) = Default::default();
+        (view.map, view.path) = Default::default();
+        // Numbers go on: what shows an old one is not taken for the new.
+        view.sketch = Sketch { number: view.sketch.number + 1, ..Sketch::default() };
         view.made_for.clone_from(&view.model_sha256);
     }
     let plain = Frame::new().fill(palette.background);

@@ -2,11 +2,14 @@
 
 use egui::{Align, Layout, Ui, vec2};
 
+use super::View;
+
 use crate::{
     catalogue::Model,
     generate::image::words::{Meaning, Named, Part, understand},
     ui::{
         Command, Key, models,
+        preferences::MOST_SEED,
         state::State,
         text::{self, fill},
         theme, widgets,
@@ -31,13 +34,18 @@ fn read(state: &State) -> (Vec<Part>, Vec<&Model>) {
     (parts, models)
 }
 
-/// Sets what the line asks for; returns the model that it needs, if that is another than the open one.
+/// Sets what the line asks for, if it asks for something new in the view that is shown; returns the model that it needs,
+/// if that is another than the open one.
 pub fn apply(state: &mut State) -> Option<Model> {
+    if state.paint.view != View::Gallery || state.paint.words == state.paint.obeyed {
+        return None;
+    }
     let (parts, models) = read(state);
-    let wanted = parts.iter().find_map(|part| match part.meaning {
-        Meaning::Model(model) | Meaning::Class(model, _) => models.get(model).map(|model| (*model).clone()),
+    let named = parts.iter().find_map(|part| match part.meaning {
+        Meaning::Model(model) | Meaning::Class(model, _) => Some(model),
         _ => None,
     });
+    let wanted = named.and_then(|named| models.get(named)).map(|model| (*model).clone());
     let wanted = wanted.filter(|wanted| state.paint.model.as_ref().is_none_or(|open| open.path != wanted.path));
     let settings = &mut state.preferences.painting;
     if wanted.is_some() {
@@ -45,13 +53,14 @@ pub fn apply(state: &mut State) -> Option<Model> {
     }
     for part in parts {
         match part.meaning {
-            Meaning::Class(_, class) => settings.class = Some(class),
+            Meaning::Class(model, class) if Some(model) == named => settings.class = Some(class),
             Meaning::Count(count) => settings.count = count,
-            Meaning::Seed(seed) => settings.seed = seed % super::super::preferences::MOST_SEED,
+            Meaning::Seed(seed) => settings.seed = seed % MOST_SEED,
             Meaning::Truncation(truncation) => settings.truncation = truncation,
-            Meaning::Model(_) | Meaning::Unknown => {}
+            Meaning::Class(..) | Meaning::Model(_) | Meaning::Unknown => {}
         }
     }
+    state.paint.obeyed.clone_from(&state.paint.words);
     wanted
 }
 
@@ -60,6 +69,7 @@ pub(super) fn field_ui(ui: &mut Ui, state: &mut State) {
     let (name, hint) = (state.t(Key::PaintWords), state.t(Key::PaintWordsHint));
     let field = widgets::field(ui, egui::Id::unique("words"), &mut state.paint.words, name, hint);
     if field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) && !state.paint.words.is_empty() {
+        state.paint.obeyed.clear();
         state.command(Command::Generate);
         field.request_focus();
     }
@@ -91,7 +101,7 @@ pub(super) fn told_ui(ui: &mut Ui, state: &State) {
                     .and_then(|model| model.classes.get(class as usize))
                     .map(|(en, zh)| (Key::WordsClass, lang.pick(en, zh).to_owned())),
                 Meaning::Count(count) => Some((Key::WordsCount, text::count(count))),
-                Meaning::Seed(seed) => Some((Key::SeedIs, seed.to_string())),
+                Meaning::Seed(seed) => Some((Key::SeedIs, (seed % MOST_SEED).to_string())),
                 Meaning::Truncation(truncation) => Some((Key::WordsTruncation, format!("{truncation:.1}"))),
                 Meaning::Unknown => None,
             };

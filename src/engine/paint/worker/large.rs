@@ -95,6 +95,16 @@ impl Worker {
                 match inputs.try_recv() {
                     Ok(input) => {
                         stop.fetch_or(input == PaintInput::Stop, Ordering::Relaxed);
+                        // Of what replaces what waits, only the latest is kept.
+                        match &input {
+                            PaintInput::Preview { .. } => {
+                                late.retain(|other| !matches!(other, PaintInput::Preview { .. }));
+                            }
+                            PaintInput::Sketch { .. } => {
+                                late.retain(|other| !matches!(other, PaintInput::Sketch { .. }));
+                            }
+                            _ => {}
+                        }
                         late.push_back(input);
                     }
                     Err(TryRecvError::Empty) => break,
@@ -119,7 +129,7 @@ impl Worker {
             Some(Ok(own)) if matches!(own.work, Work::Image(_)) && bytes.len() as u64 <= MOST_FILE_BYTES => {
                 let here = to.as_ref().is_some_and(|(folder, _)| path.parent() == Some(folder));
                 let kept = match to {
-                    Some((folder, stem)) if !here => folder.join(format!("{stem}-from-outside.png")),
+                    Some((folder, stem)) if !here => free_name(&folder, &stem),
                     _ => path.to_owned(),
                 };
                 if kept != path {
@@ -139,9 +149,15 @@ impl Worker {
         Picture::decode(&bytes, path)?;
         let foreign = contents.map(|contents| contents.file.foreign_recipes()).unwrap_or_default();
         let what = told(path, &foreign);
-        self.show(|state| state.foreign = Some((path.to_owned(), what)));
+        self.show(|state| state.foreign.push((path.to_owned(), what)));
         Ok(())
     }
+}
+
+/// A name in the folder that no file has yet: several pictures may be dropped at once.
+fn free_name(folder: &Path, stem: &str) -> PathBuf {
+    let name = |number: u32| folder.join(format!("{stem}-from-outside-{number:02}.png"));
+    (0..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
 }
 
 /// What a picture of another program's is.

@@ -35,7 +35,7 @@ impl Worker {
         if end < all {
             self.show(|state| state.drawing = Some((end, all)));
             self.wake(false);
-            self.film = Some((film, drawn));
+            self.films.push_front((film, drawn));
             return Ok(());
         }
         let (width, height) = drawn.first().map_or((0, 0), |picture| (picture.width, picture.height));
@@ -51,7 +51,8 @@ impl Worker {
             let bytes = if film.kind == FilmKind::Gif { film_of.gif()? } else { film_of.apng()? };
             files::write_whole(&film.path, &bytes)?;
         }
-        self.show(|state| (state.drawing, state.saved) = (None, Some(film.path)));
+        let next = self.films.front().map(|(next, _)| (0, next.requests.len()));
+        self.show(|state| (state.drawing, state.saved) = (next, Some(film.path)));
         self.wake(true);
         Ok(())
     }

@@ -132,7 +132,7 @@ impl Upscaler {
             return Err(too_large(out_width, out_height));
         }
         let tile = tile.unwrap_or_else(|| self.own_tile()).max(SMALLEST_TILE);
-        let tiles = tiles([width, height], tile, self.network.reach() as u32);
+        let tiles = tiles([width, height], tile, self.network.reach() as u32, self.network.fold() as u32);
         let pixels: f64 = tiles.iter().map(|tile| tile.area()).sum();
         let mut out =
             Picture { width: out_width, height: out_height, rgb: vec![0; rgb.len() * (scale * scale) as usize] };

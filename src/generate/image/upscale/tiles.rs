@@ -10,15 +10,16 @@ pub(super) struct Tile {
 }
 
 /// Tiles of at most `side` × `side` pixels that cover a picture of `size`, about equally large, with `overlap` pixels
-/// around each, where the picture has them.
-pub(super) fn tiles(size: [u32; 2], side: u32, overlap: u32) -> Vec<Tile> {
+/// around each, where the picture has them, from multiples of `fold` on: networks that fold pixels see the same ones together.
+pub(super) fn tiles(size: [u32; 2], side: u32, overlap: u32, fold: u32) -> Vec<Tile> {
     let cut = |length: u32| -> Vec<(u32, u32)> {
         let count = u64::from(length.div_ceil(side));
         let edge = |k: u64| (u64::from(length) * k / count) as u32;
         (0..count).map(|k| (edge(k), edge(k + 1))).collect()
     };
     let around = |(start, end): (u32, u32), length: u32| {
-        (start.saturating_sub(overlap), end.saturating_add(overlap).min(length))
+        let (first, last) = (start.saturating_sub(overlap), end.saturating_add(overlap));
+        (first / fold * fold, last.div_ceil(fold).saturating_mul(fold).min(length))
     };
     let [columns, rows] = size.map(cut);
     let mut tiles = Vec::new();
@@ -87,7 +88,7 @@ mod tests {
         for (side, overlap) in [(1, 0), (16, 5), (17, 40), (100, 3)] {
             let mut out = Picture { rgb: vec![0; picture.rgb.len()], ..picture.clone() };
             let mut covered = 0;
-            for tile in tiles([width, height], side, overlap) {
+            for tile in tiles([width, height], side, overlap, 1) {
                 tile.paste(&tile.cut(&picture), 1, &mut out);
                 covered += tile.inner.map(|(start, end)| end - start).iter().product::<u32>();
                 assert!(tile.inner.iter().all(|(start, end)| end > start && end - start <= side));
