@@ -1,0 +1,222 @@
+//! The binary as scripts see it, where it draws, plays and trains.
+
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and puts files in place"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+fn atelier(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+    command.args(args).env("LC_ALL", "en_GB.UTF-8").env("ATELIER_DATA", env!("CARGO_TARGET_TMPDIR"));
+    command.stdin(Stdio::null()).output().expect("run atelier")
+}
+
+/// The JSON that it prints; it must have gone well.
+fn json(args: &[&str]) -> Value {
+    let ran = atelier(args);
+    assert!(ran.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    let text = String::from_utf8(ran.stdout).expect("UTF-8");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The one sentence that it fails with, and its exit code.
+fn refused(args: &[&str]) -> (i32, String) {
+    let ran = atelier(args);
+    let said = String::from_utf8(ran.stderr).expect("UTF-8");
+    let last = said.lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("atelier: ") && ran.stdout.is_empty(), "{args:?}: {said}");
+    (ran.status.code().expect("a code"), last)
+}
+
+fn root(path: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+fn inside(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn an_amplifier_plays_a_recording() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (model, input) = (root("tests/fixtures/nam/wavenet.nam"), root("tests/fixtures/nam/in.wav"));
+    let out = inside(dir.path(), "响 loud.wav");
+    let told = json(&["amp", "--model", &model, "--in", &input, "--out", &out, "--json"]);
+    assert_eq!(told["seconds"], 0.25);
+    assert!(told["real_time_factor"].as_f64().expect("a number") > 0.0);
+    let hound = hound::WavReader::open(&out).expect("a WAV").spec();
+    assert_eq!((hound.sample_rate, hound.channels, hound.bits_per_sample), (48_000, 1, 32));
+    let kept = fs::read(&out).expect("a file");
+    let again = inside(dir.path(), "again.wav");
+    let told = json(&["amp", "--model", &model, "--in", &input, "--out", &again, "--json"]);
+    assert!(told.is_object() && fs::read(&again).expect("a file") == kept);
+    let recipe = root("README.md");
+    let (code, said) = refused(&["amp", "--model", &recipe, "--in", &input, "--out", &out]);
+    assert!(code == 1 && said.contains(".nam"), "{said}");
+    let (code, said) = refused(&["amp", "--model", &model, "--in", &recipe, "--out", &out]);
+    assert!(code == 1 && said.contains("WAV"), "{said}");
+    let (code, said) = refused(&["amp", "--model", &model, "--in", &input, "--out", &out, "--size", "2"]);
+    assert!(code == 2 && said.contains("between 0 and 1"), "{said}");
+    // A failure leaves what was there.
+    assert_eq!(fs::read(&out).expect("a file"), kept);
+}
+
+#[test]
+fn the_bundled_sound_model_plays_notes_that_can_be_made_again() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let out = inside(dir.path(), "音.wav");
+    let args =
+        ["audio", "--instrument", "大提琴", "--notes", "C3:0.2 E3+G3:0.2", "--seed", "5", "--out", &out, "--json"];
+    let told = json(&args);
+    assert_eq!((told["model"].as_str(), told["sample_rate_hz"].as_u64()), (Some("notes"), Some(16_000)));
+    let sound = hound::WavReader::open(&out).expect("a WAV");
+    assert_eq!(u64::from(sound.len()), told["samples"].as_u64().expect("a number"));
+    let loud = sound.into_samples::<i32>().map(|sample| f64::from(sample.expect("a sample")).powi(2)).sum::<f64>();
+    assert!(loud.sqrt() > 1e6, "{loud}");
+    let again = inside(dir.path(), "again.wav");
+    let ran = atelier(&["render", &out, "--out", &again]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(fs::read(&out).expect("a file"), fs::read(&again).expect("a file"));
+    let (code, said) = refused(&["audio", "--instrument", "Kazoo", "--out", &out]);
+    assert!(code == 2 && said.contains("Piano"), "{said}");
+    let (code, said) = refused(&["audio", "--notes", "H9:1", "--out", &out]);
+    assert!(code == 2 && said.contains("H9"), "{said}");
+}
+
+#[test]
+fn the_bundled_picture_model_draws_what_can_be_made_again() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let folder = inside(dir.path(), "图 pictures");
+    let told = json(&["image", "--count", "3", "--seed", "40", "--class", "宋体", "--out", &folder, "--json"]);
+    let files: Vec<&str> =
+        told["files"].as_array().expect("files").iter().map(|f| f.as_str().expect("a path")).collect();
+    assert_eq!((told["model"].as_str(), told["seed"].as_u64(), files.len()), (Some("tianshu"), Some(40), 3));
+    for file in &files {
+        let again = inside(dir.path(), "again.png");
+        let ran = atelier(&["render", file, "--out", &again]);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(fs::read(file).expect("a file"), fs::read(&again).expect("a file"));
+    }
+    assert_ne!(fs::read(files[0]).expect("a file"), fs::read(files[1]).expect("a file"));
+    // Alone, and by number.
+    let one = inside(dir.path(), "one");
+    let told = json(&["image", "--seed", "41", "--class", "2", "--out", &one, "--json"]);
+    let file = told["files"][0].as_str().expect("a path");
+    assert_eq!(fs::read(file).expect("a file"), fs::read(files[1]).expect("a file"));
+    let (code, said) = refused(&["image", "--class", "Comic", "--out", &folder]);
+    assert!(code == 2 && said.contains("Serif"), "{said}");
+    let (code, said) = refused(&["image", "--truncation", "9", "--out", &folder]);
+    assert!(code == 2 && said.contains("0 to 2"), "{said}");
+    let (code, said) = refused(&["image", "--size", "512x512", "--out", &folder]);
+    assert!(code == 1 && said.contains("64 × 64"), "{said}");
+    let (code, said) = refused(&["image", "--model", "notes", "--out", &folder]);
+    assert!(code == 1 && !said.is_empty(), "{said}");
+}
+
+#[test]
+fn training_makes_a_model_that_draws_and_goes_on_where_it_stopped() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let recipe = inside(dir.path(), "tiny.toml");
+    let text = "kind = 'dcgan'\nname = 'tiny'\nseed = 1\n[data]\nkind = 'images'\nchannels = 3\n[network]\nlatent = 4\nwidths = [6]\n\
+                [training]\nsteps = 4\nbatch = 4\nlearning_rate = 0.001\ncritic_learning_rate = 0.001\nbetas = [0.5, 0.9]\n\
+                fall_from = 4\naverage = 0.9\ncheckpoint_every = 2\n";
+    fs::write(&recipe, text).expect("written");
+    let data = dir.path().join("data");
+    fs::create_dir(&data).expect("a folder");
+    for index in 0..4_u8 {
+        let picture = image::RgbImage::from_fn(9, 8, |x, y| image::Rgb([x as u8 * 20, y as u8 * 30, index * 60]));
+        picture.save(data.join(format!("{index}.png"))).expect("saved");
+    }
+    let (data, out) = (data.display().to_string(), inside(dir.path(), "模型"));
+    let train = |more: &[&str]| {
+        let mut args = vec!["train", "--recipe", &recipe, "--data", &data, "--out", &out];
+        args.extend_from_slice(more);
+        atelier(&args)
+    };
+    let ran = train(&["--json", "--steps", "2"]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let ran = train(&["--json", "--resume"]);
+    let lines: Vec<Value> = String::from_utf8(ran.stdout)
+        .expect("UTF-8")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>(), [Some(4)]);
+    let model = inside(Path::new(&out), "tiny.safetensors");
+    let told = json(&["image", "--model", &model, "--count", "2", "--seed", "1", "--out", &out, "--json"]);
+    assert_eq!(told["files"].as_array().expect("files").len(), 2);
+    let ran = train(&[]);
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("--resume") && ran.status.code() == Some(1));
+    let (code, said) = refused(&["train", "--recipe", &root("README.md"), "--data", &data, "--out", &out]);
+    assert!(code == 1 && said.contains("recipe"), "{said}");
+    let nothing = inside(dir.path(), "nothing");
+    fs::create_dir(&nothing).expect("a folder");
+    let (code, said) = refused(&["train", "--recipe", &recipe, "--data", &nothing, "--out", &nothing]);
+    assert!(code == 1 && said.contains("fewer than two"), "{said}");
+    let notes = root("models/audio/notes/recipe.toml");
+    let (code, said) = refused(&["train", "--recipe", &notes, "--data", &notes, "--out", &nothing]);
+    assert!(code == 1 && said.contains("recipe.toml"), "{said}");
+}
+
+#[test]
+fn pictures_are_enlarged_and_what_enlarged_them_joins_their_recipe() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let folder = inside(dir.path(), "pictures");
+    let told = json(&["image", "--seed", "7", "--out", &folder, "--json"]);
+    let small = told["files"][0].as_str().expect("a path").to_owned();
+    for (model, size) in [("realesr-video-x2", 128), ("realesr-video-x4", 256)] {
+        let large = inside(dir.path(), "大 large.png");
+        let told = json(&["upscale", "--model", model, "--in", &small, "--out", &large, "--json"]);
+        assert_eq!((told["width"].as_u64(), told["height"].as_u64()), (Some(size), Some(size)));
+        assert!(told["seconds"].as_f64().expect("a number") > 0.0);
+        let again = inside(dir.path(), "again.png");
+        let ran = atelier(&["render", &large, "--out", &again]);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(fs::read(&large).expect("a file"), fs::read(&again).expect("a file"));
+        // Enlarging twice is possible; a recipe for that there is not.
+        let larger = inside(dir.path(), "larger.png");
+        json(&["upscale", "--model", "realesr-video-x2", "--in", &large, "--out", &larger, "--tile", "96", "--json"]);
+        let (code, said) = refused(&["render", &larger, "--out", &again]);
+        assert!(code == 1 && said.contains("recipe"), "{said}");
+    }
+    let out = inside(dir.path(), "out.png");
+    let (code, said) = refused(&["upscale", "--model", "tianshu", "--in", &small, "--out", &out]);
+    assert!(code == 2 && said.contains("realesrgan-x4plus"), "{said}");
+    let (code, said) = refused(&["upscale", "--in", &root("README.md"), "--out", &out]);
+    assert!(code == 1 && said.contains("PNG"), "{said}");
+    let (code, said) = refused(&["upscale", "--in", &small, "--out", &out, "--tile", "0"]);
+    assert!(code == 2 && said.contains("16"), "{said}");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn weights_are_converted_and_hostile_ones_refused() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let out = inside(dir.path(), "转 converted.safetensors");
+    let ran = atelier(&["convert", &root("tests/fixtures/pth/zip.pth"), &out]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let bytes = fs::read(&out).expect("a file");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight")) as usize;
+    let head: Value = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    assert!(head.as_object().expect("tensors").len() > 2, "{head}");
+    let again = inside(dir.path(), "again.safetensors");
+    assert!(atelier(&["convert", &out, &again]).status.success());
+    assert_eq!(fs::read(&again).expect("a file"), bytes);
+    for (name, why) in [("evil.pth", "system"), ("evil-legacy.pth", "system")] {
+        let (code, said) = refused(&["convert", &root(&format!("tests/fixtures/pth/{name}")), &again]);
+        assert!(code == 1 && said.contains(why), "{said}");
+    }
+    let (code, said) = refused(&["convert", &root("README.md"), &again]);
+    assert!(code == 1 && !said.is_empty(), "{said}");
+    assert_eq!(fs::read(&again).expect("a file"), bytes);
+}
