@@ -107,6 +107,8 @@ impl App {
     }
 
     fn draw_sheet(&mut self, requests: Vec<ImageRequest>) {
+        // Where they come can be seen.
+        self.state.paint.view = paint::View::Gallery;
         let settings = &mut self.state.preferences.painting;
         settings.seed = settings.seed.wrapping_add(requests.len() as u64) % MOST_SEED;
         self.draw_pictures(requests);

@@ -1,4 +1,4 @@
-// Draws the pictures that the model "avatars" is trained on: COUNT of each style, 64 × 64 pixels on white, into
+// Draws pictures for recipe.toml to train on: COUNT of each style, 64 × 64 pixels on white, into
 // FOLDER/<style>/<n>.png. Each picture is what the style makes of the seed "<n>", so a second run makes the same.
 //
 //     cd scripts/train/avatars && npm ci && node make.mjs FOLDER [COUNT]
