@@ -220,3 +220,21 @@ fn weights_are_converted_and_hostile_ones_refused() {
     assert!(code == 1 && !said.is_empty(), "{said}");
     assert_eq!(fs::read(&again).expect("a file"), bytes);
 }
+
+#[test]
+fn every_bundled_picture_model_draws_by_class_in_both_languages() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    for (model, en, zh, side) in [("garments", "Trousers", "裤子", 28), ("eyes", "Green", "绿", 128)] {
+        let draw = |class: &str| {
+            let out = inside(dir.path(), class);
+            let told = json(&["image", "--model", model, "--class", class, "--seed", "3", "--out", &out, "--json"]);
+            fs::read(told["files"][0].as_str().expect("a path")).expect("a file")
+        };
+        let picture = draw(en);
+        assert!(picture == draw(zh), "{model}");
+        let read = image::load_from_memory(&picture).expect("a PNG").into_rgb8();
+        assert_eq!(read.dimensions(), (side, side));
+        let bytes = read.as_raw();
+        assert!(bytes.iter().any(|byte| *byte > 180) && bytes.iter().any(|byte| *byte < 80), "{model}");
+    }
+}
