@@ -11,6 +11,7 @@ pub mod outline;
 pub mod picture;
 pub mod png;
 pub mod pth;
+mod riff;
 pub mod safetensors;
 pub mod tokenizer;
 pub mod wav;

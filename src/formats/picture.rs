@@ -3,7 +3,7 @@
 
 use image::{ExtendedColorType, ImageEncoder as _, codecs::jpeg::JpegEncoder, codecs::webp::WebPEncoder};
 
-use super::outline;
+use super::{outline, riff::chunk};
 use crate::{Error, Result};
 
 /// Of JPEG, 1..=100.
@@ -60,16 +60,6 @@ fn webp(width: u32, height: u32, rgb: &[u8], xmp: &str) -> image::ImageResult<Ve
     let mut bytes = Vec::with_capacity(body.len() + 8);
     chunk(&mut bytes, b"RIFF", &body);
     Ok(bytes)
-}
-
-/// Appends a chunk, filled up to an even length.
-fn chunk(to: &mut Vec<u8>, id: &[u8; 4], body: &[u8]) {
-    to.extend_from_slice(id);
-    to.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    to.extend_from_slice(body);
-    if body.len() % 2 == 1 {
-        to.push(0);
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
-use super::label;
+use super::{label, riff::chunk};
 use crate::{Error, Result};
 
 /// How samples are stored.
@@ -100,16 +100,6 @@ fn write(samples: &[f32], sample_rate_hz: u32, channels: u16, depth: Depth) -> R
         Error::new(format!("Could not put the sound into a WAV: {why}."), format!("无法将声音写成 WAV：{why}。"))
     })?;
     Ok(file.into_inner())
-}
-
-/// Appends a chunk, filled up to an even length.
-fn chunk(to: &mut Vec<u8>, id: &[u8; 4], body: &[u8]) {
-    to.extend_from_slice(id);
-    to.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    to.extend_from_slice(body);
-    if body.len() % 2 == 1 {
-        to.push(0);
-    }
 }
 
 /// A sample as an integer of which `scale` would be 1.
