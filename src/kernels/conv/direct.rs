@@ -4,7 +4,7 @@
 
 use super::{
     ConvShape,
-    stage::{self, Load, Store},
+    stage::{self, Finish, Load, Store},
     tiles::{Tile, tiles},
 };
 use crate::kernels::{
@@ -107,14 +107,7 @@ fn tap_segments(shape: &ConvShape, row_len: usize) -> Vec<Segment> {
 }
 
 /// `y = activation(conv(x, w) + bias)`.
-pub(crate) fn forward(
-    exec: Exec<'_>,
-    shape: &ConvShape,
-    x: &[f32],
-    w: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
-) -> Vec<f32> {
+pub(crate) fn forward(exec: Exec<'_>, shape: &ConvShape, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
     let (taps, channels, width) = (shape.taps(), shape.in_channels, padded(shape.out_channels));
     let packed = per_group(exec, shape, |group| {
         let w = &w[group * shape.out_channels * channels * taps..];
@@ -156,12 +149,12 @@ pub(crate) fn forward(
                 accumulate: false,
             };
             let channel = group * shape.out_channels;
-            let bias = bias.map(|bias| &bias[channel..channel + shape.out_channels]);
+            let finish = finish.of(channel..channel + shape.out_channels);
             // SAFETY: rows and segments stay inside the staged region by construction.
             unsafe { micro::rows_by_packed(exec.level, &product) };
             let place = Place { channels: shape.out_channels, of: shape.groups * shape.out_channels, channel };
             let source = (&*result, width, 0, columns);
-            write_tile(exec, source, tile, shape.output, place, bias, activation, &out);
+            write_tile(exec, source, tile, shape.output, place, finish, &out);
         });
     });
     y
@@ -192,13 +185,12 @@ pub(super) fn write_tile(
     tile: &Tile,
     size: [usize; 2],
     place: Place,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
     out: &Shared<f32>,
 ) {
     let [height, width] = tile.size();
     let plane = size[0] * size[1];
-    let task = Store { tile: values.as_ptr(), pixel, channels: place.channels, bias, activation, plane };
+    let task = Store { tile: values.as_ptr(), pixel, channels: place.channels, finish, plane };
     for image in 0..tile.images() {
         let planes = ((tile.images.0 + image) * place.of + place.channel) * plane;
         // Whole rows are one stretch in the planes too.
@@ -252,8 +244,7 @@ pub(crate) fn backward_input(
     shape: &ConvShape,
     w: &[f32],
     g: Gradient<'_>,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     let (taps, outer) = (shape.taps(), shape.out_channels);
     let (pixel, width) = (padded(outer), padded(shape.in_channels));
@@ -341,9 +332,9 @@ pub(crate) fn backward_input(
             }
             let channel = group * shape.in_channels;
             let place = Place { channels: shape.in_channels, of: shape.groups * shape.in_channels, channel };
-            let bias = bias.map(|bias| &bias[channel..channel + shape.in_channels]);
+            let finish = finish.of(channel..channel + shape.in_channels);
             let source = (&*result, width, 0, fine.size()[1]);
-            write_tile(exec, source, &fine, shape.input, place, bias, activation, &out);
+            write_tile(exec, source, &fine, shape.input, place, finish, &out);
         });
     });
     dx

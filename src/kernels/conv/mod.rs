@@ -3,6 +3,7 @@
 //! Tensors are contiguous `f32` in NCHW (or NCT) at the border; inside, tiles are channels-last. Weights are laid
 //! out as PyTorch lays them out: (out, in / groups, kernel…) and, transposed, (in, out / groups, kernel…).
 
+mod block;
 mod dense;
 mod direct;
 mod gated;
@@ -17,10 +18,12 @@ pub(crate) mod transform;
 use candle_core::{Result, Tensor, bail};
 
 use super::{autograd::check, elementwise::Activation, exec::Exec};
+pub use block::{conv2d_prelu, dense_block};
 pub(crate) use direct::{Gradient, backward_bias};
 pub use gated::{GatedLayer, gated_stack};
 use ops::{Conv, Layer};
 pub use shape::ConvShape;
+pub(crate) use stage::Finish;
 use transform::Plan;
 
 /// Stride, padding, dilation and groups of a convolution, vertical first.
@@ -247,20 +250,13 @@ fn transpose(
 }
 
 /// `y = activation(conv(x, w) + bias)`.
-pub(crate) fn forward(
-    exec: Exec<'_>,
-    shape: &ConvShape,
-    x: &[f32],
-    w: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
-) -> Vec<f32> {
+pub(crate) fn forward(exec: Exec<'_>, shape: &ConvShape, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
     if shape.is_dense() {
-        return dense::forward(exec, shape, x, w, bias, activation);
+        return dense::forward(exec, shape, x, w, finish);
     }
     match Plan::new(shape) {
-        Some(plan) => plan.forward(exec, x, w, bias, activation),
-        None => direct::forward(exec, shape, x, w, bias, activation),
+        Some(plan) => plan.forward(exec, x, w, finish),
+        None => direct::forward(exec, shape, x, w, finish),
     }
 }
 
@@ -270,15 +266,14 @@ pub(crate) fn backward_input(
     shape: &ConvShape,
     w: &[f32],
     g: Gradient<'_>,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     if shape.is_dense() {
-        return dense::backward_input(exec, shape, w, g, bias, activation);
+        return dense::backward_input(exec, shape, w, g, finish);
     }
     match Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
-        Some(plan) => plan.backward(exec, (&[], w), g, (true, false), bias, activation).0.unwrap_or_default(),
-        None => direct::backward_input(exec, shape, w, g, bias, activation),
+        Some(plan) => plan.backward(exec, (&[], w), g, (true, false), finish).0.unwrap_or_default(),
+        None => direct::backward_input(exec, shape, w, g, finish),
     }
 }
 
@@ -288,7 +283,7 @@ pub(crate) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: G
         return dense::backward_weight(exec, shape, x, g);
     }
     match Plan::new(shape) {
-        Some(plan) => plan.backward(exec, (x, &[]), g, (false, true), None, Activation::None).1.unwrap_or_default(),
+        Some(plan) => plan.backward(exec, (x, &[]), g, (false, true), Finish::default()).1.unwrap_or_default(),
         None => direct::backward_weight(exec, shape, x, g),
     }
 }
@@ -303,10 +298,10 @@ pub(crate) fn backward(
     wanted: (bool, bool),
 ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
     if let Some(plan) = Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
-        return plan.backward(exec, (x, w), g, wanted, None, Activation::None);
+        return plan.backward(exec, (x, w), g, wanted, Finish::default());
     }
     (
-        wanted.0.then(|| backward_input(exec, shape, w, g, None, Activation::None)),
+        wanted.0.then(|| backward_input(exec, shape, w, g, Finish::default())),
         wanted.1.then(|| backward_weight(exec, shape, x, g)),
     )
 }

@@ -5,7 +5,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{ConvShape, Gradient, backward, backward_bias, backward_input, backward_weight, forward};
+use super::{ConvShape, Finish, Gradient, backward, backward_bias, backward_input, backward_weight, forward};
 use crate::kernels::{
     Exec,
     autograd::{builds_graphs, numbers, plain, with_numbers},
@@ -69,7 +69,7 @@ impl CustomOp2 for Forward {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, w) = (numbers(x, lx)?, numbers(w, lw)?);
-        let y = forward(Exec::current(), &self.0.shape, x, w, None, Activation::None);
+        let y = forward(Exec::current(), &self.0.shape, x, w, Finish::default());
         Ok((CpuStorage::F32(y), self.0.y_dims()))
     }
 
@@ -88,7 +88,7 @@ impl CustomOp2 for ToInput {
     fn cpu_fwd(&self, w: &CpuStorage, lw: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
         let (w, values) = (numbers(w, lw)?, numbers(g, lg)?);
         let g = Gradient { values, gate: None };
-        let dx = backward_input(Exec::current(), &self.0.shape, w, g, None, Activation::None);
+        let dx = backward_input(Exec::current(), &self.0.shape, w, g, Finish::default());
         Ok((CpuStorage::F32(dx), self.0.x_dims()))
     }
 
@@ -150,10 +150,11 @@ impl Layer {
         }
         Ok(if self.transposed {
             let input = Gradient { values: input, gate: None };
-            let out = backward_input(exec, shape, weight, input, bias, self.activation);
+            let out = backward_input(exec, shape, weight, input, Finish::new(bias, self.activation));
             (CpuStorage::F32(out), self.conv.x_dims())
         } else {
-            (CpuStorage::F32(forward(exec, shape, input, weight, bias, self.activation)), self.conv.y_dims())
+            let out = forward(exec, shape, input, weight, Finish::new(bias, self.activation));
+            (CpuStorage::F32(out), self.conv.y_dims())
         })
     }
 
@@ -216,7 +217,7 @@ impl Layer {
                             let g = Gradient { values: i, gate: None };
                             let gated = gated.as_deref().unwrap_or(values);
                             (
-                                wanted.0.then(|| forward(exec, shape, gated, w, None, Activation::None)),
+                                wanted.0.then(|| forward(exec, shape, gated, w, Finish::default())),
                                 wanted.1.then(|| backward_weight(exec, shape, gated, g)),
                             )
                         } else {

@@ -110,14 +110,37 @@ unsafe fn fetch<V: Vector>(task: &Load<'_>, index: usize, lanes: usize) -> V {
     }
 }
 
+/// What happens to sums before they are results.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    /// Added to each channel.
+    pub bias: Option<&'a [f32]>,
+    /// Applied after the bias.
+    pub activation: Activation,
+    /// The slope of each channel below zero (PReLU), applied last.
+    pub slopes: Option<&'a [f32]>,
+}
+
+impl<'a> Finish<'a> {
+    /// A bias and an activation.
+    pub(crate) fn new(bias: Option<&'a [f32]>, activation: Activation) -> Self {
+        Self { bias, activation, slopes: None }
+    }
+
+    /// The same for some of the channels.
+    pub(crate) fn of(self, channels: std::ops::Range<usize>) -> Self {
+        let part = |all: &'a [f32]| &all[channels.clone()];
+        Self { bias: self.bias.map(part), slopes: self.slopes.map(part), ..self }
+    }
+}
+
 /// A channels-last tile to be written back to planes.
 pub(crate) struct Store<'a> {
     pub tile: *const f32,
     /// Floats from one pixel of the tile to the next, a multiple of eight.
     pub pixel: usize,
     pub channels: usize,
-    pub bias: Option<&'a [f32]>,
-    pub activation: Activation,
+    pub finish: Finish<'a>,
     /// Floats from one plane to the next.
     pub plane: usize,
 }
@@ -136,9 +159,13 @@ unsafe fn store_body<V: Vector>(task: &Store<'_>, first: usize, count: usize, to
     let mut channel = 0;
     while channel < task.channels {
         let lanes = (task.channels - channel).min(LANES);
-        let bias = match task.bias {
+        let bias = match task.finish.bias {
             Some(bias) => V::load_part(&bias[channel..channel + lanes], 0.0),
             None => V::zero(),
+        };
+        let slopes = match task.finish.slopes {
+            Some(slopes) => V::load_part(&slopes[channel..channel + lanes], 0.0),
+            None => V::splat(1.0),
         };
         let mut x = 0;
         while x < count {
@@ -148,7 +175,8 @@ unsafe fn store_body<V: Vector>(task: &Store<'_>, first: usize, count: usize, to
             unsafe {
                 for (i, pixel) in block.iter_mut().enumerate().take(part) {
                     let value = V::load(task.tile.add((first + x + i) * task.pixel + channel));
-                    *pixel = task.activation.apply(value.add(bias));
+                    let value = task.finish.activation.apply(value.add(bias));
+                    *pixel = value.select_positive(value, value.mul(slopes));
                 }
                 let block = V::transpose(block);
                 for (i, row) in block.iter().enumerate().take(lanes) {

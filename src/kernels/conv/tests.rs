@@ -139,8 +139,8 @@ fn all_three_agree_with_f64_at_every_level_and_for_any_number_of_threads() {
                 let pool = Pool::new(threads);
                 let exec = Exec { level, pool: &pool };
                 let got = [
-                    forward(exec, &s, &x, &w, Some(&bias), activation),
-                    backward_input(exec, &s, &w, gradient, None, Activation::None),
+                    forward(exec, &s, &x, &w, Finish::new(Some(&bias), activation)),
+                    backward_input(exec, &s, &w, gradient, Finish::default()),
                     backward_weight(exec, &s, &x, gradient),
                     backward_bias(exec, bias.len(), s.y_plane(), gradient),
                 ];

@@ -4,9 +4,7 @@ pub mod activation;
 pub mod gate;
 pub mod loss;
 pub(crate) mod math;
-mod prelu;
 
 pub use activation::Activation;
 pub use gate::{cross_entropy, gated};
 pub use loss::mean_square;
-pub use prelu::prelu;

@@ -6,7 +6,7 @@ use super::{Conv, GoOn, State};
 use crate::{
     Error,
     kernels::{
-        conv::{ConvOptions, conv2d, upsample_conv2d},
+        conv::{ConvOptions, conv2d, dense_block, upsample_conv2d},
         elementwise::Activation,
     },
 };
@@ -44,13 +44,8 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let [first @ .., last] = &self.0;
-        let mut seen = x.clone();
-        for conv in first {
-            let grown = conv.forward(&seen, LEAKY)?;
-            seen = Tensor::cat(&[&seen, &grown], 1)?;
-        }
-        last.forward(&seen, Activation::None)? + x
+        let layers: Vec<_> = self.0.iter().map(|conv| (&conv.weight, &conv.bias)).collect();
+        dense_block(x, &layers, LEAKY)? + x
     }
 }
 

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use super::{Conv, GoOn, State};
 use crate::{
     Error,
-    kernels::elementwise::{Activation, prelu},
+    kernels::{conv::conv2d_prelu, elementwise::Activation},
 };
 
 /// More layers than any such network has.
@@ -77,7 +77,7 @@ impl SrvggNet {
             if !go_on(at as f32 / (self.layers.len() + 1) as f32) {
                 return Ok(None);
             }
-            x = prelu(&conv.forward(&x, Activation::None)?, slopes)?;
+            x = conv2d_prelu(&x, &conv.weight, &conv.bias, slopes)?;
         }
         let shuffled = candle_nn::ops::pixel_shuffle(&self.last.forward(&x, Activation::None)?, self.scale)?;
         (shuffled + base).map(Some)

@@ -5,8 +5,8 @@
 use super::Shape;
 use crate::kernels::{
     buffer::{Aligned, Kept, scratch, split, total},
-    conv::stage::{self, Load, Store},
-    elementwise::{Activation, math},
+    conv::stage::{self, Finish, Load, Store},
+    elementwise::math,
     exec::{Exec, Shared, vectorised},
     gemm::{
         Packed,
@@ -106,7 +106,7 @@ fn store(exec: Exec<'_>, s: &Sizes, from: &[f32], lead: usize, [first, channels,
     let out = Shared::new(to);
     exec.pool.run(s.batch, |item| {
         let tile = from[(item * long + lead) * pixel..].as_ptr();
-        let task = Store { tile, pixel, channels, bias: None, activation: Activation::None, plane: s.time };
+        let task = Store { tile, pixel, channels, finish: Finish::default(), plane: s.time };
         let to = out.pointer((item * of + first) * s.time, channels * s.time);
         // SAFETY: every item has planes of its own, and the tile holds every moment.
         unsafe { stage::store(exec.level, &task, 0, s.time, to) };

@@ -15,12 +15,11 @@ use passes::{Filters, Sizes, TileRow};
 use super::{
     ConvShape,
     direct::{Gradient, Place, write_tile},
-    stage::{self, Load},
+    stage::{self, Finish, Load},
     tiles::Tile,
 };
 use crate::kernels::{
-    buffer::{Aligned, scratch, split, total},
-    elementwise::Activation,
+    buffer::{Aligned, Kept, scratch, split, total},
     exec::{Exec, Shared},
     gemm::{
         micro::{self, Outer, RowsByPacked, Run, Segment},
@@ -35,6 +34,10 @@ const HELD: usize = 4 << 20;
 const STAGED: usize = 48 << 10;
 /// Tiles multiplied by one task.
 const ROWS: usize = 96;
+/// Floats of products that one task takes from pixels to pixels by itself: they stay in its core's second-level cache.
+const OWN: usize = 160 << 10;
+/// The fewest tiles that make that worth while: each reads all filters.
+const FEWEST: usize = 12;
 
 /// A convolution and the scheme that serves it.
 #[derive(Clone, Copy, Debug)]
@@ -130,10 +133,14 @@ impl Plan {
     }
 
     /// The filters mapped and packed as the right operands: depth by outputs, or turned for the gradient to the input.
-    fn filters(&self, exec: Exec<'_>, w: &[f32], turned: bool) -> Aligned {
+    fn filters(&self, exec: Exec<'_>, w: &[f32], turned: bool) -> Kept {
         let (ci, co, taps) = (self.shape.in_channels, self.shape.out_channels, self.taps());
         let (depth, columns) = if turned { (co, self.depth) } else { (self.depth, self.outer) };
-        let mut packed = Aligned::zeroed(self.products() * depth * columns);
+        // Memory that was used before: fresh pages would take longer than the work.
+        let mut packed = Kept::new(self.products() * depth * columns);
+        if !turned && ci < self.inner {
+            packed.fill(0.0);
+        }
         let plane = depth * columns;
         let out = Shared::new(&mut packed);
         // Eight filters at a time: neighbours along the columns.
@@ -306,19 +313,21 @@ impl Plan {
         });
     }
 
-    /// `y = activation(conv(x, w) + bias)`.
-    pub(crate) fn forward(
-        &self,
-        exec: Exec<'_>,
-        x: &[f32],
-        w: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
-    ) -> Vec<f32> {
-        let filters = self.filters(exec, w, false);
-        let s = self.sizes;
+    /// `y = finish(conv(x, w))`.
+    pub(crate) fn forward(&self, exec: Exec<'_>, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
         let mut y = vec![0.0; self.shape.y_len()];
-        let out = Shared::new(&mut y);
+        self.forward_into(exec, x, w, finish, &mut y);
+        y
+    }
+
+    /// The same into `y`.
+    pub(crate) fn forward_into(&self, exec: Exec<'_>, x: &[f32], w: &[f32], finish: Finish<'_>, y: &mut [f32]) {
+        assert!(x.len() >= self.shape.x_len() && y.len() >= self.shape.y_len());
+        let filters = self.filters(exec, w, false);
+        let out = Shared::new(y);
+        if let Some(block) = self.own_block() {
+            return self.forward_by_blocks(exec, x, &filters, block, finish, &out);
+        }
         for rows in self.chunks(self.depth + self.outer, false) {
             let tiles = (rows.end - rows.start) * self.tiles[1];
             let lens = [self.products() * tiles * self.depth, self.products() * tiles * self.outer];
@@ -326,45 +335,173 @@ impl Plan {
                 let [inputs, sums] = split(memory, lens);
                 self.map_input(exec, x, rows, inputs);
                 self.multiply(exec, tiles, inputs, [self.depth, self.depth, self.outer], &filters, sums);
-                let columns = self.tiles[1] * s.outputs;
-                let strips = self.strips(rows, s.outputs * columns * self.outer);
-                exec.pool.run(strips.len(), |task| {
-                    let strip = strips[task];
-                    let (image, first) = (strip.start / self.tiles[0], strip.start % self.tiles[0]);
-                    let height = (strip.end - strip.start) * s.outputs;
-                    scratch(height * columns * self.outer, |pixels| {
-                        for row in strip.start..strip.end {
-                            let tile = (row - rows.start) * self.tiles[1];
-                            let task = TileRow {
-                                pixels: pixels[(row - strip.start) * s.outputs * columns * self.outer..].as_mut_ptr(),
-                                row: columns * self.outer,
-                                pixel: self.outer,
-                                products: sums[tile * self.outer..].as_ptr().cast_mut(),
-                                plane: tiles * self.outer,
-                                tile: self.outer,
-                                count: self.tiles[1],
-                                channels: self.outer,
-                                phase: self.outer,
-                            };
-                            // SAFETY: pixels and products of the strip are inside their buffers; the latter are read.
-                            unsafe { passes::output(exec.level, self.kind, &task) };
-                        }
-                        let [h, w] = self.shape.output;
-                        let top = first * s.outputs;
-                        let place =
-                            Place { channels: self.shape.out_channels, of: self.shape.out_channels, channel: 0 };
-                        let tile =
-                            Tile { images: (image, image + 1), rows: (top, (top + height).min(h)), columns: (0, w) };
-                        let source = (&*pixels, self.outer, 0, columns);
-                        write_tile(exec, source, &tile, self.shape.output, place, bias, activation, &out);
-                    });
-                });
+                self.map_output(exec, rows, sums, finish, &out);
             });
         }
-        y
     }
 
-    /// The gradients that are `wanted`, to the input and to the weight. `bias` and `activation` are applied to the
+    /// Maps the sums of a chunk of tiles to pixels and writes them.
+    fn map_output(&self, exec: Exec<'_>, rows: Rows, sums: &[f32], finish: Finish<'_>, out: &Shared<f32>) {
+        let s = self.sizes;
+        let tiles = (rows.end - rows.start) * self.tiles[1];
+        let columns = self.tiles[1] * s.outputs;
+        let strips = self.strips(rows, s.outputs * columns * self.outer);
+        exec.pool.run(strips.len(), |task| {
+            let strip = strips[task];
+            let (image, first) = (strip.start / self.tiles[0], strip.start % self.tiles[0]);
+            let height = (strip.end - strip.start) * s.outputs;
+            scratch(height * columns * self.outer, |pixels| {
+                for row in strip.start..strip.end {
+                    let tile = (row - rows.start) * self.tiles[1];
+                    let task = TileRow {
+                        pixels: pixels[(row - strip.start) * s.outputs * columns * self.outer..].as_mut_ptr(),
+                        row: columns * self.outer,
+                        pixel: self.outer,
+                        products: sums[tile * self.outer..].as_ptr().cast_mut(),
+                        plane: tiles * self.outer,
+                        tile: self.outer,
+                        count: self.tiles[1],
+                        channels: self.outer,
+                        phase: self.outer,
+                    };
+                    // SAFETY: pixels and products of the strip are inside their buffers; the latter are read.
+                    unsafe { passes::output(exec.level, self.kind, &task) };
+                }
+                let [h, w] = self.shape.output;
+                let top = first * s.outputs;
+                let place = Place { channels: self.shape.out_channels, of: self.shape.out_channels, channel: 0 };
+                let tile = Tile { images: (image, image + 1), rows: (top, (top + height).min(h)), columns: (0, w) };
+                let source = (&*pixels, self.outer, 0, columns);
+                write_tile(exec, source, &tile, self.shape.output, place, finish, out);
+            });
+        });
+    }
+
+    /// Rows and columns of tiles of the blocks that one task takes from pixels to pixels by itself; `None` where they
+    /// would be too small.
+    fn own_block(&self) -> Option<[usize; 2]> {
+        let own = OWN / (self.products() * (self.depth + self.outer));
+        // Blocks two tiles high load fewer pixels twice.
+        let wide = (own / 2).clamp(1, self.tiles[1]);
+        let wide = self.tiles[1].div_ceil(self.tiles[1].div_ceil(wide));
+        let high = (own / wide).clamp(1, self.tiles[0]);
+        (high * wide >= FEWEST).then_some([high, wide])
+    }
+
+    /// The forward pass in blocks, each taken from pixels to pixels by one task.
+    #[allow(clippy::too_many_arguments)]
+    fn forward_by_blocks(
+        &self,
+        exec: Exec<'_>,
+        x: &[f32],
+        filters: &[f32],
+        [high, wide]: [usize; 2],
+        finish: Finish<'_>,
+        out: &Shared<f32>,
+    ) {
+        let [down, across] = [self.tiles[0].div_ceil(high), self.tiles[1].div_ceil(wide)];
+        exec.pool.run(self.shape.batch * down * across, |task| {
+            let (image, block) = (task / (down * across), task % (down * across));
+            let [top, left] = [block / across * high, block % across * wide];
+            let block = [(self.tiles[0] - top).min(high), (self.tiles[1] - left).min(wide)];
+            self.forward_block(exec, x, filters, (image, [top, left], block), finish, out);
+        });
+    }
+
+    /// One block: its image, its first tile and how many there are.
+    #[allow(clippy::too_many_arguments)]
+    fn forward_block(
+        &self,
+        exec: Exec<'_>,
+        x: &[f32],
+        filters: &[f32],
+        (image, [top, left], [high, wide]): (usize, [usize; 2], [usize; 2]),
+        finish: Finish<'_>,
+        out: &Shared<f32>,
+    ) {
+        let (s, tiles) = (self.sizes, high * wide);
+        let region = [(high - 1) * s.step + s.inputs, (wide - 1) * s.step + s.inputs];
+        let [rows, columns] = [high * s.outputs, wide * s.outputs];
+        // Pixels that come and pixels that go are never held together.
+        let staged = (region[0] * region[1] * self.inner).max(rows * columns * self.outer);
+        let lens = [staged, self.products() * tiles * self.depth, self.products() * tiles * self.outer];
+        let passes = micro::passes(&[Segment { offset: 0, len: self.depth }]);
+        let from_rows: [usize; ROWS] = std::array::from_fn(|i| i * self.depth);
+        let to_rows: [usize; ROWS] = std::array::from_fn(|i| i * self.outer);
+        let padding = if self.shape.doubled { [1; 2] } else { self.shape.padding };
+        let corner =
+            [(top * s.step, padding[0]), (left * s.step, padding[1])].map(|(at, pad)| at as isize - pad as isize);
+        let planes = self.shape.in_channels * self.shape.x_plane();
+        scratch(total(lens), |memory| {
+            let [pixels, inputs, sums] = split(memory, lens);
+            let load = Load {
+                planes: &x[image * planes..(image + 1) * planes],
+                gate: None,
+                channels: self.shape.in_channels,
+                size: self.shape.input,
+                corner,
+                region,
+                pixel: self.inner,
+            };
+            // SAFETY: the scratch memory holds the region, and every tile's products and sums; they are apart.
+            unsafe {
+                stage::load(exec.level, &load, pixels.as_mut_ptr());
+                for row in 0..high {
+                    let task = TileRow {
+                        pixels: pixels[row * s.step * region[1] * self.inner..].as_mut_ptr(),
+                        row: region[1] * self.inner,
+                        pixel: self.inner,
+                        products: inputs[row * wide * self.depth..].as_mut_ptr(),
+                        plane: tiles * self.depth,
+                        tile: self.depth,
+                        count: wide,
+                        channels: self.inner,
+                        phase: self.inner,
+                    };
+                    passes::input(exec.level, self.kind, &task);
+                }
+                for product in 0..self.products() {
+                    for first in (0..tiles).step_by(ROWS) {
+                        let count = ROWS.min(tiles - first);
+                        let task = RowsByPacked {
+                            a: inputs[(product * tiles + first) * self.depth..].as_ptr(),
+                            rows: &from_rows[..count],
+                            passes: &passes,
+                            b: filters[product * self.depth * self.outer..].as_ptr(),
+                            depth: self.depth,
+                            columns: self.outer,
+                            c: sums[(product * tiles + first) * self.outer..].as_mut_ptr(),
+                            c_rows: &to_rows[..count],
+                            accumulate: false,
+                        };
+                        micro::rows_by_packed(exec.level, &task);
+                    }
+                }
+                for row in 0..high {
+                    let task = TileRow {
+                        pixels: pixels[row * s.outputs * columns * self.outer..].as_mut_ptr(),
+                        row: columns * self.outer,
+                        pixel: self.outer,
+                        products: sums[row * wide * self.outer..].as_mut_ptr(),
+                        plane: tiles * self.outer,
+                        tile: self.outer,
+                        count: wide,
+                        channels: self.outer,
+                        phase: self.outer,
+                    };
+                    passes::output(exec.level, self.kind, &task);
+                }
+            }
+            let [h, w] = self.shape.output;
+            let (y, x) = (top * s.outputs, left * s.outputs);
+            let place = Place { channels: self.shape.out_channels, of: self.shape.out_channels, channel: 0 };
+            let tile =
+                Tile { images: (image, image + 1), rows: (y, (y + rows).min(h)), columns: (x, (x + columns).min(w)) };
+            write_tile(exec, (&*pixels, self.outer, 0, columns), &tile, self.shape.output, place, finish, out);
+        });
+    }
+
+    /// The gradients that are `wanted`, to the input and to the weight. `finish` is applied to the
     /// first, which with them is the forward pass of a transposed convolution.
     pub(crate) fn backward(
         &self,
@@ -372,10 +509,9 @@ impl Plan {
         (x, w): (&[f32], &[f32]),
         g: Gradient<'_>,
         wanted: (bool, bool),
-        bias: Option<&[f32]>,
-        activation: Activation,
+        finish: Finish<'_>,
     ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
-        let filters = if wanted.0 { self.filters(exec, w, true) } else { Aligned::default() };
+        let filters = if wanted.0 { self.filters(exec, w, true) } else { Kept::new(0) };
         let mut dx = if wanted.0 { vec![0.0; self.shape.x_len()] } else { Vec::new() };
         let mut sums = Aligned::zeroed(if wanted.1 { self.products() * self.depth * self.outer } else { 0 });
         let out = Shared::new(&mut dx);
@@ -392,7 +528,7 @@ impl Plan {
                 if wanted.0 {
                     let dims = [self.outer, self.shape.out_channels, self.depth];
                     self.multiply(exec, tiles, gradients, dims, &filters, inputs);
-                    self.unmap_input(exec, rows, inputs, bias, activation, &out);
+                    self.unmap_input(exec, rows, inputs, finish, &out);
                 }
             });
         }
@@ -448,15 +584,7 @@ impl Plan {
     }
 
     /// Maps products of the input side of whole images back to pixels and writes them.
-    fn unmap_input(
-        &self,
-        exec: Exec<'_>,
-        rows: Rows,
-        products: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
-        out: &Shared<f32>,
-    ) {
+    fn unmap_input(&self, exec: Exec<'_>, rows: Rows, products: &[f32], finish: Finish<'_>, out: &Shared<f32>) {
         let s = self.sizes;
         let region = [0, 1].map(|axis| {
             let pad = if self.shape.doubled { 1 } else { self.shape.padding[axis] };
@@ -493,8 +621,8 @@ impl Plan {
                 let [h, w] = self.shape.input;
                 let tile = Tile { images: (image, image + 1), rows: (0, h), columns: (0, w) };
                 let source = (&*pixels, width, pad[0] * region[1] + pad[1], region[1]);
-                let bias = bias.map(|bias| &bias[channel..channel + channels]);
-                write_tile(exec, source, &tile, self.shape.input, place, bias, activation, out);
+                let finish = finish.of(channel..channel + channels);
+                write_tile(exec, source, &tile, self.shape.input, place, finish, out);
             });
         });
     }
