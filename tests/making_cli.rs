@@ -238,3 +238,82 @@ fn every_bundled_picture_model_draws_by_class_in_both_languages() {
         assert!(bytes.iter().any(|byte| *byte > 180) && bytes.iter().any(|byte| *byte < 80), "{model}");
     }
 }
+
+#[test]
+fn penalties_need_second_derivatives_and_training_goes_on_with_them() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let data = dir.path().join("data");
+    fs::create_dir(&data).expect("a folder");
+    for index in 0..6_u32 {
+        let picture = image::RgbImage::from_fn(16, 16, |x, y| {
+            image::Rgb([if (x + index) / 4 % 2 == 0 { 220 } else { 40 }, (y * 12) as u8, 90])
+        });
+        picture.save(data.join(format!("{index}.png"))).expect("saved");
+    }
+    let recipe = "kind = 'gan'\nname = 'pairs'\nseed = 2\n[data]\nkind = 'images'\nchannels = 3\n\
+        [network]\nlatent = 6\nstages = [16, 8, 8]\nblocks = 1\ngroup = 4\n\
+        [training]\nsteps = 4\nbatch = 4\nlearning_rate = 1e-3\ncritic_learning_rate = 1e-3\nbetas = [0.0, 0.99]\n\
+        gamma = 2.0\npenalty_every = 2\naugment = true\nfall_from = 4\naverage = 0.9\ncheckpoint_every = 2\n";
+    let path = inside(dir.path(), "recipe.toml");
+    fs::write(&path, recipe).expect("a recipe");
+    let (data, out) = (inside(dir.path(), "data"), inside(dir.path(), "out"));
+    let train = |more: &[&str]| {
+        let ran = atelier(&[&["train", "--recipe", &path, "--data", &data, "--out", &out, "--json"], more].concat());
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let text = String::from_utf8(ran.stdout).expect("UTF-8");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>()
+    };
+    let reports = train(&["--steps", "2"]);
+    assert_eq!(reports.last().expect("a report")["step"], 2);
+    let reports = train(&["--resume"]);
+    assert_eq!(reports.last().expect("a report")["step"], 4);
+    let model = inside(dir.path(), "out/pairs.safetensors");
+    let told = json(&["image", "--model", &model, "--count", "2", "--out", &inside(dir.path(), "drawn"), "--json"]);
+    assert_eq!(told["files"].as_array().expect("files").len(), 2);
+}
+
+/// What a network made, as `atelier forward` wrote it.
+fn forward(model: &str, input: &str) -> candle_core::Tensor {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let out = inside(dir.path(), "out.safetensors");
+    let ran = atelier(&["forward", "--model", model, "--in", input, "--out", &out]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    atelier::formats::safetensors::load(Path::new(&out)).expect("tensors")["output"].clone()
+}
+
+#[test]
+fn forward_answers_for_generators_with_classes_and_for_upscalers() {
+    let number = |t: candle_core::Result<candle_core::Tensor>| t.and_then(|t| t.to_scalar::<f32>()).expect("a number");
+    let far = |got: &candle_core::Tensor, wanted: &candle_core::Tensor| {
+        assert_eq!(got.dims(), wanted.dims());
+        let range = number(wanted.max_all()) - number(wanted.min_all());
+        number((got - wanted).and_then(|t| t.abs()?.max_all())) / range
+    };
+    for name in ["upscale/rrdb_x4", "upscale/srvgg_x2"] {
+        let io = root(&format!("tests/fixtures/{name}_io.safetensors"));
+        let got = forward(&root(&format!("tests/fixtures/{name}.safetensors")), &io);
+        let io = atelier::formats::safetensors::load(Path::new(&io)).expect("tensors");
+        assert!(far(&got, &io["output"]) < 1e-4, "{name}");
+    }
+    let io = root("tests/fixtures/r3gan/small_io.safetensors");
+    let got = forward(&root("tests/fixtures/r3gan/small.safetensors"), &io);
+    assert!(far(&got, &atelier::formats::safetensors::load(Path::new(&io)).expect("tensors")["output"]) < 1e-4);
+    // The eyes: as rows of numbers with the class among them, and with the class apart; every third pixel was kept.
+    let io =
+        atelier::formats::safetensors::load(Path::new(&root("tests/fixtures/eyes/io.safetensors"))).expect("tensors");
+    let third = candle_core::Tensor::arange_step(0_u32, 128, 3, &candle_core::Device::Cpu).expect("places");
+    let thin =
+        |t: candle_core::Tensor| t.index_select(&third, 2).and_then(|t| t.index_select(&third, 3)).expect("pixels");
+    let (dir, input) = (tempfile::tempdir().expect("temporary folder"), io["input"].clone());
+    let apart = inside(dir.path(), "apart.safetensors");
+    let latent = input.narrow(1, 0, 100).and_then(|t| t.contiguous()).expect("latents");
+    let class = candle_core::Tensor::new(&[1_i64, 5, 7], &candle_core::Device::Cpu).expect("classes");
+    let given = [("input".to_owned(), latent), ("class".to_owned(), class)];
+    atelier::formats::safetensors::save(Path::new(&apart), &given.into()).expect("saved");
+    for input in [root("tests/fixtures/eyes/io.safetensors"), apart] {
+        assert!(far(&thin(forward("eyes", &input)), &io["output"]) < 1e-4, "{input}");
+    }
+    let io = root("tests/fixtures/upscale/srvgg_x2_io.safetensors");
+    let (code, said) = refused(&["forward", "--model", "eyes", "--in", &io, "--out", "/dev/null"]);
+    assert!(code == 1 && said.contains("shape"), "{said}");
+}

@@ -93,7 +93,7 @@ impl App {
             // The painter opens it before it draws; what the classes mean is known already.
             let is_opening = self.state.preferences.painting.model.as_ref() == Some(&model.path);
             self.state.preferences.painting.model = Some(model.path.clone());
-            let requests = paint::requests_of(&self.state, model.classes.len());
+            let requests = paint::requests_of(&self.state, model.classes.len(), model.family == "psgan");
             if !is_opening {
                 self.tell_painter(PaintInput::Open { name: model.name, path: model.path });
             }
@@ -102,8 +102,9 @@ impl App {
         if self.state.paint.model.is_none() {
             return self.state.toasts.add(Kind::Note, told(Key::FirstOpenPaint, &[]), None);
         }
-        let classes = self.state.paint.model.as_ref().map_or(0, |model| model.classes.len());
-        self.draw_sheet(paint::requests_of(&self.state, classes));
+        let model = self.state.paint.model.as_ref();
+        let (classes, any_size) = model.map_or((0, false), |model| (model.classes.len(), model.any_size));
+        self.draw_sheet(paint::requests_of(&self.state, classes, any_size));
     }
 
     fn draw_sheet(&mut self, requests: Vec<ImageRequest>) {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::atomic::AtomicBool};
 use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, files,
-    kernels::buffer::KeepMemory,
+    kernels::{autograd::try_enable_second_order, buffer::KeepMemory},
     train::{
         TrainRecipe,
         gan::{self, GanRecipe, Pictures},
@@ -87,6 +87,12 @@ fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
         return Err(Failure::Usage(Error::new(
             "--from teaches a WaveNet further; a GAN goes on from its checkpoint with --resume.",
             "--from 用于继续训练 WaveNet；GAN 请用 --resume 从检查点继续。",
+        )));
+    }
+    if recipe.has_penalties() && !try_enable_second_order() {
+        return Err(Failure::from(Error::new(
+            "This recipe needs second derivatives; set the environment variable CANDLE_GRAD_DO_NOT_DETACH=1 and start again.",
+            "此配方需要二阶导数；请设置环境变量 CANDLE_GRAD_DO_NOT_DETACH=1 后重新开始。",
         )));
     }
     let pictures = Pictures::load(recipe, &args.data, &mut reading(out))?;

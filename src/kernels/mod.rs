@@ -20,8 +20,10 @@ pub mod normalise;
 pub mod optim;
 pub mod pool;
 pub mod pooling;
+pub mod resample;
 pub mod rotary;
 pub mod rows;
+pub mod shift;
 pub mod softmax;
 pub mod stream;
 #[cfg(test)]

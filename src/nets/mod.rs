@@ -3,6 +3,9 @@
 pub mod dcgan;
 pub mod decoder;
 pub mod nam;
+pub mod network;
+pub mod psgan;
+pub mod r3gan;
 pub mod sketch;
 pub mod upscale;
 pub mod wavenet;

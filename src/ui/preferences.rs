@@ -212,11 +212,15 @@ pub struct Painting {
     pub truncation: f32,
     /// The seed of the next picture.
     pub seed: u64,
+    /// Width and height in pixels, of models that draw any size.
+    pub size: [u32; 2],
+    /// Whether textures are shown repeated.
+    pub repeated: bool,
 }
 
 impl Default for Painting {
     fn default() -> Self {
-        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1 }
+        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1, size: [512; 2], repeated: false }
     }
 }
 
@@ -225,9 +229,15 @@ impl Painting {
         self.count = self.count.clamp(1, MOST_PICTURES);
         self.truncation = if self.truncation.is_finite() { self.truncation.clamp(0.1, 1.5) } else { 1.0 };
         self.seed %= MOST_SEED;
+        self.size = self.size.map(|side| side.clamp(LEAST_SIZE, MOST_SIZE));
         self
     }
 }
+
+/// The smallest and the largest width and height of a texture that can be chosen, in pixels.
+pub const LEAST_SIZE: u32 = 64;
+/// See [`LEAST_SIZE`].
+pub const MOST_SIZE: u32 = 4096;
 
 /// How the next sound is made and played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

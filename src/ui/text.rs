@@ -522,6 +522,9 @@ strings! {
     Count: "Count", "数量";
     CountTip: "How many pictures are drawn at a time", "一次绘制多少张";
     Truncation: "Truncation", "截断";
+    PictureWidth: "Width", "宽度";
+    PictureHeight: "Height", "高度";
+    PictureSizeTip: "In pixels; textures join themselves at the edges at any size", "以像素计；任何尺寸的纹理都能首尾相接";
     TruncationTip: "How far from the average picture: low is safe, high is wild", "与平均图片的距离：低则稳妥，高则大胆";
     PaintSeedTip: "The seed of the next picture; it moves on with every sheet", "下一张的种子；每绘制一批后自动前移";
     PaintModelTip: "The network that draws", "绘画所用的网络";

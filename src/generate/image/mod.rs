@@ -7,6 +7,7 @@ mod read;
 mod request;
 #[cfg(test)]
 pub(crate) mod tests;
+mod texture;
 mod upscale;
 pub mod words;
 

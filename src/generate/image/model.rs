@@ -16,6 +16,7 @@ use super::{
     directions::principal,
     latent::latent,
     request::{ImageRequest, Picture},
+    texture,
 };
 use crate::{
     Error, Result,
@@ -23,6 +24,8 @@ use crate::{
     kernels::with_threads,
     nets::{
         dcgan::{self, DcganConfig, METADATA},
+        psgan::{self, PsganConfig},
+        r3gan::{self, R3ganConfig},
         sketch::{self, Settings, Sketch, State},
     },
     random::Rng,
@@ -66,6 +69,8 @@ pub struct ImageModelInfo {
 enum Network {
     Mlp(sketch::Generator),
     Dcgan(dcgan::Generator),
+    Psgan(psgan::Generator),
+    R3gan(r3gan::Generator),
 }
 
 /// An image model, ready to draw.
@@ -117,7 +122,22 @@ impl ImageModel {
         let floats = tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)));
         let tensors = floats.collect::<candle_core::Result<HashMap<_, _>>>().map_err(|why| failed(&why))?;
         let tensors = DcganConfig::canonical(tensors);
-        let (network, channels, directions) = if DcganConfig::fits(&tensors) {
+        let (network, channels, directions) = if PsganConfig::fits(&tensors) {
+            let config = PsganConfig::of_tensors(&tensors, metadata.as_deref())?;
+            let network = psgan::Generator::new(&config, &tensors)?;
+            (info.family, info.latent, info.any_size) = ("psgan".to_owned(), config.local, true);
+            (info.width, info.height) = (texture::USUAL, texture::USUAL);
+            info.classes = config.classes.iter().map(|class| (class.en.clone(), class.zh.clone())).collect();
+            (Network::Psgan(network), config.channels, Vec::new())
+        } else if R3ganConfig::fits(&tensors) {
+            let config = R3ganConfig::of_tensors(&tensors, metadata.as_deref())?;
+            let network = r3gan::Generator::new(&config, &tensors)?;
+            let side = config.side() as u32;
+            (info.family, info.latent, info.width, info.height) = ("r3gan".to_owned(), config.latent, side, side);
+            info.classes = config.classes.iter().map(|class| (class.en.clone(), class.zh.clone())).collect();
+            let rows = r3gan_rows(&tensors, config.latent).map_err(|why| failed(&why))?;
+            (Network::R3gan(network), config.channels, rows)
+        } else if DcganConfig::fits(&tensors) {
             let config = DcganConfig::of_tensors(&tensors, metadata.as_deref())?;
             let network = dcgan::Generator::new(&config, &tensors)?;
             let side = config.side() as u32;
@@ -181,7 +201,9 @@ impl ImageModel {
             }
             let begun = Instant::now();
             let end = requests.len().min(done + at_once);
-            let drawn = with_threads(self.threads, || self.pass(&requests[done..end]))?;
+            let Some(drawn) = with_threads(self.threads, || self.pass(&requests[done..end], cancel))? else {
+                return Ok(false);
+            };
             for (index, picture) in (done..end).zip(drawn) {
                 on(index, picture);
             }
@@ -211,6 +233,9 @@ impl ImageModel {
                 ),
             });
         }
+        if let (true, Some(size)) = (self.info.any_size, request.size) {
+            texture::check_size(size)?;
+        }
         if !self.info.any_size && request.size.is_some_and(|size| size != [self.info.width, self.info.height]) {
             let ImageModelInfo { title, width, height, .. } = &self.info;
             return Err(Error::new(
@@ -221,8 +246,24 @@ impl ImageModel {
         Ok(())
     }
 
-    /// The pictures of a few requests of one size.
-    fn pass(&self, requests: &[ImageRequest]) -> Result<Vec<Picture>> {
+    /// The pictures of a few requests; `None` when `cancel` was set before the end.
+    fn pass(&self, requests: &[ImageRequest], cancel: &AtomicBool) -> Result<Option<Vec<Picture>>> {
+        match &self.network {
+            Network::Psgan(generator) => {
+                requests.iter().map(|it| texture::draw(generator, it, self.class_of(it), cancel)).collect()
+            }
+            Network::Mlp(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
+            Network::Dcgan(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
+            Network::R3gan(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
+        }
+    }
+
+    /// The pictures of a few requests, from a row of numbers for each.
+    fn pass_rows(
+        &self,
+        requests: &[ImageRequest],
+        forward: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+    ) -> Result<Vec<Picture>> {
         let (len, classes) = (self.info.latent, self.info.classes.len());
         let mut z = Vec::with_capacity(requests.len() * (len + classes));
         for request in requests {
@@ -232,10 +273,7 @@ impl ImageModel {
         }
         // (N, latent and classes)
         let z = Tensor::from_vec(z, (requests.len(), len + classes), &Device::Cpu).map_err(|why| failed(&why))?;
-        let drawn = match &self.network {
-            Network::Mlp(generator) => generator.forward(&z),
-            Network::Dcgan(generator) => generator.forward(&z),
-        };
+        let drawn = forward(&z);
         let values = drawn.and_then(|t| t.flatten_all()?.to_vec1::<f32>()).map_err(|why| failed(&why))?;
         let (width, height) = (self.info.width, self.info.height);
         let one = self.channels * (width * height) as usize;
@@ -258,16 +296,24 @@ fn dcgan_rows(tensors: &HashMap<String, Tensor>, latent: usize) -> candle_core::
     first.narrow(0, 0, latent)?.flatten_all()?.to_vec1()
 }
 
+fn r3gan_rows(tensors: &HashMap<String, Tensor>, latent: usize) -> candle_core::Result<Vec<f32>> {
+    let Some(first) = tensors.get("MainLayers.0.Layers.0.LinearLayer.weight") else { return Ok(Vec::new()) };
+    first.t()?.narrow(0, 0, latent)?.contiguous()?.flatten_all()?.to_vec1()
+}
+
 fn mlp_rows(tensors: &HashMap<String, Tensor>) -> candle_core::Result<Vec<f32>> {
     let Some(first) = tensors.get("fc.0.weight") else { return Ok(Vec::new()) };
     first.t()?.flatten_all()?.to_vec1()
 }
 
+/// A number in −1..1 as a byte; what is not a number becomes 0.
+pub(super) fn byte(value: f32) -> u8 {
+    ((value + 1.0) * 127.5).round_ties_even().clamp(0.0, 255.0) as u8
+}
+
 /// A picture from planes of numbers in −1..1, a plane for each of one or three channels.
 fn picture(planes: &[f32], channels: usize, width: u32, height: u32) -> Picture {
     let plane = (width * height) as usize;
-    // What is not a number becomes 0.
-    let byte = |value: f32| ((value + 1.0) * 127.5).round_ties_even().clamp(0.0, 255.0) as u8;
     let channel = |k: usize| if channels == 1 { 0 } else { k * plane };
     let rgb = (0..plane).flat_map(|at| [0, 1, 2].map(|k| byte(planes[channel(k) + at]))).collect();
     Picture { width, height, rgb }

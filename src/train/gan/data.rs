@@ -9,13 +9,14 @@ use ab_glyph::{Font as _, FontVec, ScaleFont as _};
 use image::imageops::FilterType;
 
 use super::{
-    idx,
+    archive, idx,
     recipe::{DataRecipe, FontRecipe, GanRecipe},
+    textures,
 };
-use crate::{Error, Result, files, nets::dcgan::ClassName};
+use crate::{Error, Result, files, nets::dcgan::ClassName, random::Rng};
 
 /// The largest picture or font that is read.
-const MOST_FILE_BYTES: u64 = 256 << 20;
+pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
 /// Bytes of all pictures together.
 const MOST_BYTES: usize = 4 << 30;
 /// The widest picture of an IDX file.
@@ -25,7 +26,8 @@ const EM: f32 = 0.92;
 /// Where the middle of a Chinese character lies above its base line, of its square.
 const MIDDLE: f32 = 0.38;
 
-/// Square pictures of one size.
+/// Square pictures of one size, or large ones that squares are taken out of.
+#[derive(Default)]
 pub struct Pictures {
     pub side: usize,
     pub channels: usize,
@@ -37,8 +39,21 @@ pub struct Pictures {
     pub classes: Vec<ClassName>,
     /// Whether they may be mirrored.
     pub mirror: bool,
+    /// Where each begins in `bytes` and how large it is, of pictures larger than the squares; otherwise empty.
+    pub large: Vec<Large>,
     /// Files that were passed over, and why.
     pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// A picture larger than the squares that are taken out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// Where its planes begin.
+    pub begin: usize,
+    pub width: usize,
+    pub height: usize,
+    /// Whether its squares may be mirrored.
+    pub mirror: bool,
 }
 
 impl Pictures {
@@ -50,14 +65,20 @@ impl Pictures {
     pub fn load(recipe: &GanRecipe, data: &Path, progress: &mut dyn FnMut(f64) -> bool) -> Result<Option<Self>> {
         recipe.check()?;
         let pictures = match &recipe.data {
-            DataRecipe::Images { mirror, channels } => of_folder(data, recipe.side(), *channels, *mirror, progress)?,
+            DataRecipe::Images { mirror, channels } => {
+                let read = if data.is_file() { archive::read } else { of_folder };
+                read(data, recipe.side(), *channels, *mirror, progress)?
+            }
             DataRecipe::Idx { images, labels, classes } => {
                 of_idx(data, recipe.side(), (images, labels.as_deref()), classes)?.filter(|_| progress(1.0))
+            }
+            DataRecipe::Textures { channels, textures } => {
+                textures::read(data, recipe.side(), *channels, textures, progress)?
             }
             DataRecipe::Glyphs { characters, fonts } => of_fonts(data, recipe.side(), *characters, fonts, progress)?,
         };
         let Some(pictures) = pictures else { return Ok(None) };
-        if pictures.labels.len() < 2 {
+        if pictures.labels.len() < 2 && pictures.large.is_empty() {
             let name = data.display();
             return Err(Error::new(
                 format!("“{name}” holds fewer than two pictures that can be learnt from; add more."),
@@ -72,7 +93,31 @@ impl Pictures {
         self.side * self.side * self.channels
     }
 
-    fn push(&mut self, bytes: &[u8], class: u16) -> Result<()> {
+    /// Appends the numbers, −1 to 1, of a real picture that `rng` chooses to `numbers`; its class.
+    pub(super) fn choose(&self, rng: &mut Rng, numbers: &mut Vec<f32>) -> u16 {
+        let index = rng.below(self.labels.len());
+        let (side, number) = (self.side, |byte: &u8| f32::from(*byte) / 127.5 - 1.0);
+        let of = self.large.get(index).copied().unwrap_or(Large {
+            begin: index * self.size(),
+            width: side,
+            height: side,
+            mirror: self.mirror,
+        });
+        let mirrored = of.mirror && rng.uniform() < 0.5;
+        let [left, top] = [of.width, of.height].map(|size| if size > side { rng.below(size - side + 1) } else { 0 });
+        for row in (0..self.channels).flat_map(|plane| (top..top + side).map(move |y| plane * of.height + y)) {
+            let begin = of.begin + row * of.width + left;
+            let row = self.bytes[begin..begin + side].iter();
+            if mirrored {
+                numbers.extend(row.rev().map(number));
+            } else {
+                numbers.extend(row.map(number));
+            }
+        }
+        self.labels[index]
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8], class: u16) -> Result<()> {
         if self.bytes.len() + bytes.len() > MOST_BYTES {
             return Err(too_many());
         }
@@ -108,11 +153,10 @@ fn of_folder(
     if classes.is_empty() {
         files.extend(inside.into_iter().map(|path| (path, 0)));
     }
-    let mut all =
-        Pictures { side, channels, bytes: Vec::new(), labels: Vec::new(), classes, mirror, skipped: Vec::new() };
+    let mut all = Pictures { side, channels, classes, mirror, ..Pictures::default() };
     let count = files.len().max(1) as f64;
     for (index, (path, class)) in files.into_iter().enumerate() {
-        match planes_of(&path, side, channels) {
+        match file(&path).and_then(|bytes| planes_of(bytes, side, channels)) {
             Ok(planes) => all.push(&planes, class)?,
             Err(why) => all.skipped.push((path, why)),
         }
@@ -129,11 +173,10 @@ fn listed(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut pictures, mut folders) = (Vec::new(), Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if hidden {
         } else if path.is_dir() {
             folders.push(path);
-        } else if matches!(extension.as_str(), "png" | "jpg" | "jpeg" | "webp" | "gif") {
+        } else if is_picture(&path) {
             pictures.push(path);
         }
     }
@@ -142,28 +185,47 @@ fn listed(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((pictures, folders))
 }
 
+/// Whether a file is called as one of pictures.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    matches!(extension.as_str(), "png" | "jpg" | "jpeg" | "webp" | "gif")
+}
+
 /// The middle square of a picture, made `side` wide, as planes.
-fn planes_of(path: &Path, side: usize, channels: usize) -> std::result::Result<Vec<u8>, String> {
-    let bytes = files::read_bytes(path, MOST_FILE_BYTES).map_err(|why| why.to_string())?;
+pub(super) fn planes_of(bytes: Vec<u8>, side: usize, channels: usize) -> std::result::Result<Vec<u8>, String> {
+    let picture = decoded(bytes)?;
+    let square = picture.width().min(picture.height());
+    let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
+    let square = picture.crop_imm(left, top, square, square);
+    Ok(planes(&square.resize_exact(side as u32, side as u32, FilterType::Lanczos3), channels))
+}
+
+/// The bytes of a file of a picture or a font.
+pub(super) fn file(path: &Path) -> std::result::Result<Vec<u8>, String> {
+    files::read_bytes(path, MOST_FILE_BYTES).map_err(|why| why.to_string())
+}
+
+/// A picture from the bytes of its file.
+pub(super) fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
     let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(1 << 30);
     reader.limits(limits);
     let reader = reader.with_guessed_format().map_err(|why| why.to_string())?;
-    let picture = reader.decode().map_err(|why| why.to_string())?;
-    let square = picture.width().min(picture.height());
-    let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
-    let small =
-        picture.crop_imm(left, top, square, square).resize_exact(side as u32, side as u32, FilterType::Lanczos3);
+    reader.decode().map_err(|why| why.to_string())
+}
+
+/// A plane for each of one or three channels.
+pub(super) fn planes(picture: &image::DynamicImage, channels: usize) -> Vec<u8> {
     // What shows through is white.
     let over = |value: u8, alpha: u8| (u16::from(value) * u16::from(alpha) / 255 + 255 - u16::from(alpha)) as u8;
-    let pixels = small.to_rgba8();
+    let pixels = picture.to_rgba8();
     if channels == 1 {
         let grey =
             |[r, g, b]: [u8; 3]| (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)).round() as u8;
-        return Ok(pixels.pixels().map(|p| grey([0, 1, 2].map(|k| over(p[k], p[3])))).collect());
+        return pixels.pixels().map(|p| grey([0, 1, 2].map(|k| over(p[k], p[3])))).collect();
     }
-    Ok((0..3).flat_map(|k| pixels.pixels().map(move |p| over(p[k], p[3]))).collect())
+    (0..3).flat_map(|k| pixels.pixels().map(move |p| over(p[k], p[3]))).collect()
 }
 
 fn too_many() -> Error {
@@ -210,8 +272,7 @@ fn of_idx(
         image::imageops::resize(&picture, side as u32, side as u32, FilterType::Lanczos3).into_raw()
     };
     let bytes = if same { all.bytes } else { all.bytes.chunks_exact(wide * high).flat_map(resized).collect() };
-    let (classes, skipped) = (classes.to_vec(), Vec::new());
-    Ok(Some(Pictures { side, channels: 1, bytes, labels, classes, mirror: false, skipped }))
+    Ok(Some(Pictures { side, channels: 1, bytes, labels, classes: classes.to_vec(), ..Pictures::default() }))
 }
 
 /// Every character that all fonts have, in every font.
@@ -237,15 +298,7 @@ fn of_fonts(
     let characters: Vec<char> =
         all.filter(|character| opened.iter().all(|font| font.glyph_id(*character).0 != 0)).collect();
     let classes = fonts.iter().map(|font| ClassName { en: font.en.clone(), zh: font.zh.clone() }).collect();
-    let mut pictures = Pictures {
-        side,
-        channels: 1,
-        bytes: Vec::new(),
-        labels: Vec::new(),
-        classes,
-        mirror: false,
-        skipped: Vec::new(),
-    };
+    let mut pictures = Pictures { side, channels: 1, classes, ..Pictures::default() };
     let count = (characters.len() * opened.len()).max(1) as f64;
     for (class, font) in opened.iter().enumerate() {
         for character in &characters {

@@ -4,6 +4,8 @@
 //! [`run`] takes the steps and keeps, in a folder, a checkpoint that training goes on from exactly, the model as it is,
 //! and a sheet of what it draws.
 
+mod archive;
+mod augment;
 mod data;
 mod idx;
 mod networks;
@@ -11,6 +13,7 @@ mod quality;
 mod recipe;
 #[cfg(test)]
 mod tests;
+mod textures;
 mod trainer;
 
 use std::{
@@ -23,10 +26,10 @@ use std::{
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-pub use data::Pictures;
+pub use data::{Large, Pictures};
 pub use networks::{MlpGan, Networks};
 pub use quality::Kid;
-pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps};
+pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps, TextureRecipe};
 pub use trainer::{GanTrainer, Losses};
 
 use crate::{Error, Result, files, formats::png, random::Rng};

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use candle_nn::VarBuilder;
 
-use super::recipe::{GanNetwork, GanRecipe};
+use super::recipe::{GanNetwork, GanRecipe, r3gan_config};
 use crate::{
     Error,
     kernels::normalise::Statistics,
     nets::{
         dcgan::{self, ClassName, DcganConfig, METADATA},
+        psgan::{self, PsganConfig},
+        r3gan::{self, R3ganConfig},
         sketch::{self, MlpConfig},
     },
 };
@@ -28,6 +30,14 @@ pub enum Networks {
     /// The first sketch's perceptrons. With classes, both are given the class beside what they take (Mirza and
     /// Osindero, 2014).
     Mlp(MlpGan),
+    /// Residual blocks without norms.
+    R3gan(R3ganConfig),
+    /// Convolutions alone, for textures.
+    Psgan {
+        config: PsganConfig,
+        /// Width and height in pixels of what is trained on.
+        side: usize,
+    },
 }
 
 /// The sizes of the perceptrons.
@@ -53,6 +63,12 @@ impl Networks {
         match recipe.network.clone() {
             GanNetwork::Dcgan { latent, widths } => Self::Dcgan(DcganConfig { latent, channels, widths, classes }),
             GanNetwork::Mlp { latent, side } => Self::Mlp(MlpGan { latent, side, channels, classes }),
+            GanNetwork::R3gan { latent, stages, blocks, group } => {
+                Self::R3gan(r3gan_config(latent, &stages, blocks, group, channels, classes))
+            }
+            GanNetwork::Psgan { local, periodic, widths, side } => {
+                Self::Psgan { config: PsganConfig { local, periodic, channels, widths, classes }, side }
+            }
         }
     }
 
@@ -61,6 +77,8 @@ impl Networks {
         match self {
             Self::Dcgan(config) => config.latent,
             Self::Mlp(config) => config.latent,
+            Self::R3gan(config) => config.latent,
+            Self::Psgan { config, side } => config.numbers(*side),
         }
     }
 
@@ -69,6 +87,8 @@ impl Networks {
         match self {
             Self::Dcgan(config) => config.side(),
             Self::Mlp(config) => config.side,
+            Self::R3gan(config) => config.side(),
+            Self::Psgan { side, .. } => *side,
         }
     }
 
@@ -77,6 +97,8 @@ impl Networks {
         match self {
             Self::Dcgan(config) => config.channels,
             Self::Mlp(config) => config.channels,
+            Self::R3gan(config) => config.channels,
+            Self::Psgan { config, .. } => config.channels,
         }
     }
 
@@ -85,6 +107,8 @@ impl Networks {
         match self {
             Self::Dcgan(config) => &config.classes,
             Self::Mlp(config) => &config.classes,
+            Self::R3gan(config) => &config.classes,
+            Self::Psgan { config, .. } => &config.classes,
         }
     }
 
@@ -93,6 +117,8 @@ impl Networks {
         match self {
             Self::Dcgan(config) => [config.generator_weights(), config.discriminator_weights()],
             Self::Mlp(config) => config.configs().map(|config| config.weights()),
+            Self::R3gan(config) => [config.generator_weights(), config.critic_weights()],
+            Self::Psgan { config, .. } => [config.generator_weights(), config.critic_weights()],
         }
     }
 
@@ -105,6 +131,12 @@ impl Networks {
                 let net = sketch::Generator::new(&generator, &builder(tensors))?;
                 let shape = (z.dim(0)?, config.channels, config.side, config.side);
                 Ok((net.forward(z)?.reshape(shape)?, Vec::new()))
+            }
+            Self::R3gan(config) => {
+                Ok((r3gan::Generator::new(config, tensors).map_err(wrapped)?.forward(z)?, Vec::new()))
+            }
+            Self::Psgan { config, side } => {
+                psgan::Generator::in_training(config, tensors).map_err(wrapped)?.run(z, *side)
             }
         }
     }
@@ -123,6 +155,10 @@ impl Networks {
                 }
                 sketch::Discriminator::new(&critic, &builder(tensors))?.logits(&x)
             }
+            Self::R3gan(config) => r3gan::Critic::new(config, tensors).map_err(wrapped)?.forward(pictures, classes),
+            Self::Psgan { config, .. } => {
+                psgan::Critic::new(config, tensors).map_err(wrapped)?.forward(pictures, classes)
+            }
         }
     }
 
@@ -130,7 +166,10 @@ impl Networks {
     pub(super) fn draw(&self, tensors: &Tensors, z: &Tensor) -> TensorResult<Tensor> {
         match self {
             Self::Dcgan(config) => dcgan::Generator::new(config, tensors).map_err(wrapped)?.forward(z),
-            Self::Mlp(_) => Ok(self.make(tensors, z)?.0),
+            Self::Mlp(_) | Self::R3gan(_) => Ok(self.make(tensors, z)?.0),
+            Self::Psgan { config, side } => {
+                Ok(psgan::Generator::new(config, tensors).map_err(wrapped)?.run(z, *side)?.0)
+            }
         }
     }
 

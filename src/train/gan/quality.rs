@@ -36,16 +36,14 @@ impl GanTrainer {
             let networks = self.networks();
             let (side, channels) = (networks.side(), networks.channels());
             let mut rng = Rng::at(self.seed(), PLACE);
-            let size = side * side * channels;
-            let pictures = self.pictures();
             let mut real = || -> Vec<Vec<f32>> {
-                let one = |_| {
-                    let index = rng.below(pictures.labels.len());
-                    let bytes = &pictures.bytes[index * size..(index + 1) * size];
-                    let planes: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) / 127.5 - 1.0).collect();
+                let mut planes = Vec::new();
+                let mut one = |_| {
+                    planes.clear();
+                    self.pictures().choose(&mut rng, &mut planes);
                     features(&planes, side, channels)
                 };
-                (0..COUNT).map(one).collect()
+                (0..COUNT).map(&mut one).collect()
             };
             let (first, second) = (real(), real());
             let generated = self.generated(networks, side, channels)?;

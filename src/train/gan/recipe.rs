@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{Error, Result, nets::dcgan::ClassName};
+use crate::{
+    Error, Result,
+    nets::{dcgan::ClassName, r3gan::R3ganConfig},
+};
 
 /// A recipe, as its TOML file holds it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -21,7 +24,8 @@ pub struct GanRecipe {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum DataRecipe {
-    /// The pictures of a folder (PNG, JPEG, WebP, GIF); its subfolders, if it has any, are the classes.
+    /// The pictures of a folder, or of a zip or tar archive (PNG, JPEG, WebP, GIF); folders inside, if there are several, are
+    /// the classes.
     Images {
         /// Also mirror images.
         #[serde(default)]
@@ -38,6 +42,12 @@ pub enum DataRecipe {
         /// What the classes are called, in the order of their numbers.
         #[serde(default)]
         classes: Vec<ClassName>,
+    },
+    /// Squares out of large pictures, each of which is a class.
+    Textures {
+        /// 1 for grey, 3 for colour.
+        channels: usize,
+        textures: Vec<TextureRecipe>,
     },
     /// Characters of fonts, dark on light; each font is a class.
     Glyphs {
@@ -59,6 +69,18 @@ pub struct FontRecipe {
     pub zh: String,
 }
 
+/// A picture file in the data folder, and what its class is called.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextureRecipe {
+    pub file: String,
+    pub en: String,
+    pub zh: String,
+    /// Also mirror it.
+    #[serde(default)]
+    pub mirror: bool,
+}
+
 /// The sizes of both networks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
@@ -69,6 +91,28 @@ pub enum GanNetwork {
         latent: usize,
         /// Channels at 4 × 4, 8 × 8 and so on; pictures are twice as wide as the last.
         widths: Vec<usize>,
+    },
+    /// Residual networks without norms, in the manner of R3GAN.
+    R3gan {
+        /// Numbers of the latent vector.
+        latent: usize,
+        /// Channels at 4 × 4, 8 × 8 and so on up to the picture's size.
+        stages: Vec<usize>,
+        /// Residual blocks of each stage.
+        blocks: usize,
+        /// Channels of a group of the 3 × 3 convolutions.
+        group: usize,
+    },
+    /// PSGANs, which make textures of any size.
+    Psgan {
+        /// Numbers of local noise in each cell.
+        local: usize,
+        /// Waves by which textures repeat.
+        periodic: usize,
+        /// Channels at a cell's size, half of it and so on; a pixel is half of the last.
+        widths: Vec<usize>,
+        /// Width and height in pixels of what is trained on.
+        side: usize,
     },
     /// Perceptrons.
     Mlp {
@@ -95,11 +139,25 @@ pub struct GanSteps {
     /// (instance noise, Sønderby et al., 2017): without it a critic of sharp pictures may win at once.
     #[serde(default)]
     pub noise: [f64; 2],
+    /// Weight of the gradient penalties R1 and R2, of R3GANs.
+    #[serde(default)]
+    pub gamma: f64,
+    /// Steps between two that have the penalties, which then weigh as much more.
+    #[serde(default = "one")]
+    pub penalty_every: u64,
+    /// Whether the critic sees pictures recoloured, moved and partly blanked (DiffAugment, Zhao et al., 2020): of use with
+    /// some thousand pictures or fewer.
+    #[serde(default)]
+    pub augment: bool,
     /// From this step the learning rates fall to a tenth at the last.
     pub fall_from: u64,
     /// Decay of the averaged generator, which becomes the model.
     pub average: f64,
     pub checkpoint_every: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl GanRecipe {
@@ -111,6 +169,17 @@ impl GanRecipe {
         let (latent, sizes) = match network {
             GanNetwork::Dcgan { latent, widths } => {
                 (latent, (1..=6).contains(&widths.len()) && widths.iter().all(|w| (1..=2_048).contains(w)))
+            }
+            GanNetwork::R3gan { latent, stages, blocks, group } => {
+                let sizes = r3gan_config(*latent, stages, *blocks, *group, 3, Vec::new());
+                let within = stages.iter().all(|width| *width <= 2_048) && (2..=7).contains(&stages.len());
+                (latent, within && sizes.is_whole() && *blocks <= 8)
+            }
+            GanNetwork::Psgan { local, periodic, widths, side } => {
+                let wide = (2..=6).contains(&widths.len()) && widths.iter().all(|w| (1..=2_048).contains(w));
+                // The critic's patches need four cells.
+                let fits = (4 << widths.len().min(6)..=512).contains(side) && side.is_multiple_of(1 << widths.len());
+                (local, wide && fits && *periodic <= 64)
             }
             GanNetwork::Mlp { latent, side } => (latent, (4..=128).contains(side)),
         };
@@ -124,12 +193,17 @@ impl GanRecipe {
             && training.betas.iter().all(|beta| (0.0..1.0).contains(beta))
             && training.noise.iter().all(|deviation| (0.0..=10.0).contains(deviation))
             && (0.0..1.0).contains(&training.average)
+            && (0.0..=1e4).contains(&training.gamma)
+            && (1..=1_000).contains(&training.penalty_every)
             && training.steps > 0
             && training.checkpoint_every > 0;
         let data = match &self.data {
             DataRecipe::Images { channels, .. } => matches!(channels, 1 | 3),
             DataRecipe::Idx { images, labels, classes } => {
                 !images.is_empty() && labels.is_some() != classes.is_empty() && classes.len() <= 256
+            }
+            DataRecipe::Textures { channels, textures } => {
+                matches!(channels, 1 | 3) && (1..=100).contains(&textures.len())
             }
             DataRecipe::Glyphs { characters: [first, last], fonts } => {
                 first <= last && *last <= 0x10_FFFF && !fonts.is_empty() && fonts.len() <= 100
@@ -144,11 +218,29 @@ impl GanRecipe {
         ))
     }
 
+    /// Whether training needs second derivatives.
+    pub fn has_penalties(&self) -> bool {
+        matches!(self.network, GanNetwork::R3gan { .. }) && self.training.gamma > 0.0
+    }
+
     /// Width and height of its pictures in pixels.
     pub fn side(&self) -> usize {
         match &self.network {
             GanNetwork::Dcgan { widths, .. } => 4 << widths.len(),
-            GanNetwork::Mlp { side, .. } => *side,
+            GanNetwork::R3gan { stages, .. } => 2 << stages.len(),
+            GanNetwork::Psgan { side, .. } | GanNetwork::Mlp { side, .. } => *side,
         }
     }
+}
+
+/// The sizes of an R3GAN: blocks are twice as wide inside, and a class becomes as many numbers as the latent vector has.
+pub(super) fn r3gan_config(
+    latent: usize,
+    stages: &[usize],
+    blocks: usize,
+    group: usize,
+    channels: usize,
+    classes: Vec<ClassName>,
+) -> R3ganConfig {
+    R3ganConfig { latent, channels, widths: stages.to_vec(), blocks, expansion: 2, group, embedding: latent, classes }
 }

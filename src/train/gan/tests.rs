@@ -38,6 +38,9 @@ fn recipe() -> GanRecipe {
             critic_learning_rate: 2e-3,
             betas: [0.5, 0.99],
             noise: [0.1, 0.0],
+            gamma: 0.0,
+            penalty_every: 1,
+            augment: false,
             fall_from: 60,
             average: 0.9,
             checkpoint_every: 30,
@@ -252,4 +255,169 @@ fn perceptrons_learn_from_idx_files_and_the_model_draws_by_class() {
     assert!(with("labels", Some("labels"), 2).contains("IDX"));
     assert!(with("images.gz", Some("labels"), 1).contains("classes"));
     assert!(with("none", None, 0).contains("none"));
+}
+
+/// Two textures, 40 × 36 pixels: green stripes, and grey dots whose file says less than it shows.
+fn texture_folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let stripes = RgbImage::from_fn(40, 36, |x, _| if x / 2 % 2 == 0 { Rgb([20, 200, 30]) } else { Rgb([10, 90, 20]) });
+    let dots = RgbImage::from_fn(40, 36, |x, y| Rgb([if x % 4 == 0 && y % 4 == 0 { 220 } else { 120 }; 3]));
+    stripes.save(dir.path().join("条纹.png")).expect("saved");
+    dots.save(dir.path().join("dots.png")).expect("saved");
+    dir
+}
+
+fn texture_recipe() -> GanRecipe {
+    let texture = |file: &str, en: &str| TextureRecipe {
+        file: file.to_owned(),
+        en: en.to_owned(),
+        zh: "纹".to_owned(),
+        mirror: false,
+    };
+    GanRecipe {
+        data: DataRecipe::Textures {
+            channels: 3,
+            textures: vec![texture("条纹.png", "stripes"), texture("dots.png", "dots")],
+        },
+        network: GanNetwork::Psgan { local: 4, periodic: 2, widths: vec![16, 12], side: 16 },
+        ..recipe()
+    }
+}
+
+#[test]
+fn textures_are_learnt_and_drawn_in_any_size() {
+    let (dir, data) = (tempfile::tempdir().expect("temporary folder"), texture_folder());
+    let load = |recipe: &GanRecipe| Pictures::load(recipe, data.path(), &mut |_| true);
+    let pictures = load(&texture_recipe()).expect("loads").expect("to the end");
+    assert_eq!((pictures.large.len(), pictures.labels.as_slice(), pictures.side), (2, &[0, 1][..], 16));
+    // Squares come from everywhere inside.
+    let (mut rng, mut numbers) = (Rng::at(1, 1), Vec::new());
+    for _ in 0..40 {
+        numbers.clear();
+        let class = pictures.choose(&mut rng, &mut numbers);
+        let green = numbers[256..512].iter().sum::<f32>() / 256.0;
+        assert_eq!((numbers.len(), numbers[..256] == numbers[256..512]), (768, class == 1), "{green}");
+    }
+    let go = AtomicBool::new(false);
+    run(&texture_recipe(), pictures, (dir.path(), false), 200, &go, &mut |_| Ok(())).expect("trains");
+    let path = dir.path().join("tiny.safetensors");
+    let mut model = crate::generate::image::ImageModel::open("tiny", &path, 1).expect("opens");
+    let info = model.info().clone();
+    assert_eq!((info.family.as_str(), info.classes.len(), info.any_size), ("psgan", 2, true));
+    let request = |class, size| crate::generate::image::ImageRequest {
+        class: Some(class),
+        size: Some(size),
+        ..crate::generate::image::ImageRequest::of_seed(5)
+    };
+    let mut drawn = Vec::new();
+    let requests = [request(0, [64, 32]), request(1, [50, 21])];
+    assert!(model.draw(&requests, &go, &mut |_, picture| drawn.push(picture)).expect("draws"));
+    assert_eq!(drawn.iter().map(|it| [it.width, it.height]).collect::<Vec<_>>(), [[64, 32], [50, 21]]);
+    // Stripes are green, dots are grey.
+    let mean = |picture: &crate::generate::image::Picture, channel: usize| {
+        let values = picture.rgb.iter().skip(channel).step_by(3);
+        values.map(|value| f64::from(*value)).sum::<f64>() / f64::from(picture.width * picture.height)
+    };
+    let [stripes, dots] = [0, 1].map(|at: usize| mean(&drawn[at], 1) - mean(&drawn[at], 0));
+    assert!(stripes > 50.0 && dots.abs() < stripes / 2.0, "{stripes} {dots}");
+    for size in [[15, 64], [64, 4097]] {
+        assert!(model.draw(&[request(0, size)], &go, &mut |_, _| ()).is_err());
+    }
+    let small = GanRecipe {
+        network: GanNetwork::Psgan { local: 4, periodic: 2, widths: vec![16, 12], side: 40 },
+        ..texture_recipe()
+    };
+    assert!(load(&small).err().expect("refused").to_string().contains("smaller than"));
+    let mut none = texture_recipe();
+    none.data = DataRecipe::Textures { channels: 3, textures: Vec::new() };
+    assert!(none.check().is_err());
+}
+
+#[test]
+fn every_kind_of_network_and_augmented_pictures_can_be_taken_up_again() {
+    let (pictures, textures) = (folder(), texture_folder());
+    let augmented = |mut recipe: GanRecipe| {
+        recipe.training.augment = true;
+        recipe
+    };
+    let pairs = GanNetwork::R3gan { latent: 6, stages: vec![16, 8, 8], blocks: 1, group: 4 };
+    let recipes = [
+        (augmented(recipe()), pictures.path()),
+        (augmented(GanRecipe { network: pairs, ..recipe() }), pictures.path()),
+        (texture_recipe(), textures.path()),
+    ];
+    for (recipe, data) in recipes {
+        let new = || {
+            let pictures = Pictures::load(&recipe, data, &mut |_| true).expect("loads").expect("to the end");
+            GanTrainer::new(recipe.clone(), pictures).expect("a trainer")
+        };
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("checkpoint.safetensors");
+        let mut whole = new();
+        whole.step(60).expect("a step");
+        whole.save(&path).expect("saved");
+        let mut resumed = new();
+        resumed.resume(&path).expect("resumes");
+        assert_eq!(whole.step(60).expect("a step"), resumed.step(60).expect("a step"));
+        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+        whole.export(&a).expect("exports");
+        resumed.export(&b).expect("exports");
+        assert!(fs::read(&a).expect("read") == fs::read(b).expect("read"), "{:?}", recipe.network);
+        let mut model = crate::generate::image::ImageModel::open("a", &a, 1).expect("opens");
+        let request = crate::generate::image::ImageRequest::of_seed(1);
+        assert!(model.draw(&[request], &AtomicBool::new(false), &mut |_, _| ()).expect("draws"));
+    }
+}
+
+#[test]
+fn archives_hold_what_folders_hold() {
+    use std::io::Write as _;
+    let (data, dir) = (folder(), tempfile::tempdir().expect("temporary folder"));
+    files::write_whole(&data.path().join("squares/broken.png"), b"no picture").expect("written");
+    let wanted = pictures(data.path());
+    let mut files = Vec::new();
+    for class in ["squares", "圆 rings"] {
+        for entry in fs::read_dir(data.path().join(class)).expect("a folder").flatten() {
+            files.push((
+                format!("all/{class}/{}", entry.file_name().to_string_lossy()),
+                fs::read(entry.path()).expect("read"),
+            ));
+        }
+    }
+    files.sort();
+    files.push(("all/squares/.hidden.png".to_owned(), b"x".to_vec()));
+    files.push(("__MACOSX/0.png".to_owned(), b"x".to_vec()));
+    files.push(("all/readme.txt".to_owned(), b"x".to_vec()));
+    let [zip, tar, packed] = ["a.zip", "a.tar", "a.tgz"].map(|name| dir.path().join(name));
+    let mut writer = zip::ZipWriter::new(fs::File::create(&zip).expect("a file"));
+    for (name, bytes) in &files {
+        writer.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).expect("begun");
+        writer.write_all(bytes).expect("written");
+    }
+    writer.finish().expect("finished");
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes.as_slice()).expect("written");
+    }
+    let bytes = builder.into_inner().expect("finished");
+    files::write_whole(&tar, &bytes).expect("written");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&bytes).expect("packed");
+    files::write_whole(&packed, &encoder.finish().expect("packed")).expect("written");
+    for path in [&zip, &tar, &packed] {
+        let all = pictures(path);
+        assert_eq!((&all.classes, &all.labels, all.skipped.len()), (&wanted.classes, &wanted.labels, 1), "{path:?}");
+        assert!(all.bytes == wanted.bytes, "{path:?}");
+    }
+    // Cut short, or none at all.
+    files::write_whole(&tar, &bytes[..bytes.len() / 2]).expect("written");
+    files::write_whole(&zip, &fs::read(&zip).expect("read")[..900]).expect("written");
+    files::write_whole(&packed, b"plain text").expect("written");
+    for path in [&zip, &tar, &packed] {
+        let why = Pictures::load(&recipe(), path, &mut |_| true).err().expect("refused");
+        assert!(why.to_string().contains("archive"), "{why}");
+    }
 }

@@ -7,12 +7,12 @@ use std::{
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 
-use super::{Networks, Pictures, recipe::GanRecipe};
+use super::{Networks, Pictures, augment::augmented, recipe::GanRecipe};
 use crate::{
     Error, Result,
     formats::safetensors,
     kernels::{
-        autograd::first_order,
+        autograd::{differentiable_gradient, first_order},
         optim::{Adam, AdamSettings, Ema},
     },
     random::Rng,
@@ -165,20 +165,46 @@ impl GanTrainer {
         ))
     }
 
-    /// The loss of the first GANs, not saturating (Goodfellow et al., 2014), with one-sided label smoothing (Salimans et
-    /// al., 2016).
     fn learn(&mut self, noise: f64) -> TensorResult<Losses> {
         let batch = self.recipe.training.batch;
         // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
         let mut rng = Rng::at(self.recipe.seed, self.step);
         let (real, labels) = self.real(batch, &mut rng)?;
         let (z, wanted) = self.latents(batch, &mut rng)?;
-        let (made, _) = self.networks.make(&self.generator.tensors(false), &z)?;
-        let (real, made) = (noisy(&real, noise, &mut rng)?, noisy(&made, noise, &mut rng)?);
+        let losses = match self.networks {
+            Networks::R3gan(_) => self.learn_in_pairs((real, labels), z, wanted, &mut rng)?,
+            _ => self.learn_apart((real, labels), &z, wanted.as_ref(), noise, &mut rng)?,
+        };
+        if losses.critic.is_finite() && losses.generator.is_finite() {
+            let early = (self.step as f64 + 1.0) / (self.step as f64 + 10.0);
+            self.averages.update(self.recipe.training.average.min(early))?;
+            self.step += 1;
+        }
+        Ok(losses)
+    }
+
+    /// What the critic sees of pictures.
+    fn seen(&self, pictures: &Tensor, noise: f64, rng: &mut Rng) -> TensorResult<Tensor> {
+        let pictures = noisy(pictures, noise, rng)?;
+        if self.recipe.training.augment { augmented(&pictures, rng) } else { Ok(pictures) }
+    }
+
+    /// The loss of the first GANs, not saturating (Goodfellow et al., 2014), with one-sided label smoothing (Salimans et
+    /// al., 2016).
+    fn learn_apart(
+        &mut self,
+        (real, labels): (Tensor, Option<Tensor>),
+        z: &Tensor,
+        wanted: Option<&Tensor>,
+        noise: f64,
+        rng: &mut Rng,
+    ) -> TensorResult<Losses> {
+        let (made, _) = self.networks.make(&self.generator.tensors(false), z)?;
+        let (real, made) = (self.seen(&real, noise, rng)?, self.seen(&made, noise, rng)?);
 
         let critic = self.critic.tensors(false);
         let of_real = self.networks.judge(&critic, &real, labels.as_ref())?;
-        let of_made = self.networks.judge(&critic, &made.detach(), wanted.as_ref())?;
+        let of_made = self.networks.judge(&critic, &made.detach(), wanted)?;
         let sure = surprise(&of_real, true)?;
         let unsure = surprise(&of_real, false)?;
         let real_loss = ((sure * REAL)? + (unsure * (1.0 - REAL))?)?;
@@ -188,35 +214,69 @@ impl GanTrainer {
             self.critic.adam.step(&first_order(|| critic_loss.backward())?)?;
         }
 
-        let fooled = surprise(&self.networks.judge(&self.critic.tensors(true), &made, wanted.as_ref())?, true)?;
+        let fooled = surprise(&self.networks.judge(&self.critic.tensors(true), &made, wanted)?, true)?;
         let generator = f64::from(fooled.to_scalar::<f32>()?);
         if critic.is_finite() && generator.is_finite() {
-            let gradients = first_order(|| fooled.backward())?;
-            self.generator.adam.step(&gradients)?;
-            let early = (self.step as f64 + 1.0) / (self.step as f64 + 10.0);
-            self.averages.update(self.recipe.training.average.min(early))?;
-            self.step += 1;
+            self.generator.adam.step(&first_order(|| fooled.backward())?)?;
+        }
+        Ok(Losses { generator, critic })
+    }
+
+    /// The relativistic pairing loss with the penalties R1 and R2 (Huang et al., 2024): each generated picture is judged
+    /// beside a real one of its class.
+    fn learn_in_pairs(
+        &mut self,
+        (real, labels): (Tensor, Option<Tensor>),
+        z: Tensor,
+        wanted: Option<Tensor>,
+        rng: &mut Rng,
+    ) -> TensorResult<Losses> {
+        // Pairs are of one class.
+        let z = match (&labels, &wanted) {
+            (Some(labels), Some(_)) => Tensor::cat(&[&z.narrow(1, 0, self.networks.latent())?, labels], 1)?,
+            _ => z,
+        };
+        let (made, _) = self.networks.make(&self.generator.tensors(false), &z)?;
+        let plan = &self.recipe.training;
+        let penalised = plan.gamma > 0.0 && self.step.is_multiple_of(plan.penalty_every);
+        let weight = plan.gamma / 2.0 * plan.penalty_every as f64;
+        let critic = self.critic.tensors(false);
+        let judged = |pictures: &Tensor, rng: &mut Rng| -> TensorResult<(Tensor, Option<Tensor>)> {
+            let pictures = Var::from_tensor(&pictures.detach())?;
+            let scores = self.networks.judge(&critic, &self.seen(&pictures, 0.0, rng)?, labels.as_ref())?;
+            let penalty = || -> TensorResult<Tensor> {
+                let gradient = differentiable_gradient(&scores, &pictures)?;
+                gradient.sqr()?.sum_all()? / pictures.dim(0)? as f64
+            };
+            Ok((scores.clone(), penalised.then(penalty).transpose()?))
+        };
+        let (of_real, r1) = judged(&real, rng)?;
+        let (of_made, r2) = judged(&made, rng)?;
+        let mut critic_loss = surprise(&(&of_real - &of_made)?, true)?;
+        let critic = f64::from(critic_loss.to_scalar::<f32>()?);
+        for penalty in [r1, r2].into_iter().flatten() {
+            critic_loss = (critic_loss + (penalty * weight)?)?;
+        }
+        if critic.is_finite() {
+            self.critic.adam.step(&first_order(|| critic_loss.backward())?)?;
+        }
+
+        let critic_now = self.critic.tensors(true);
+        let of_real = self.networks.judge(&critic_now, &self.seen(&real, 0.0, rng)?, labels.as_ref())?.detach();
+        let of_made = self.networks.judge(&critic_now, &self.seen(&made, 0.0, rng)?, labels.as_ref())?;
+        let fooled = surprise(&(of_made - of_real)?, true)?;
+        let generator = f64::from(fooled.to_scalar::<f32>()?);
+        if critic.is_finite() && generator.is_finite() {
+            self.generator.adam.step(&first_order(|| fooled.backward())?)?;
         }
         Ok(Losses { generator, critic })
     }
 
     /// Real pictures, and their classes one-hot.
     fn real(&self, batch: usize, rng: &mut Rng) -> TensorResult<(Tensor, Option<Tensor>)> {
-        let (size, side) = (self.pictures.size(), self.pictures.side);
-        let mut numbers = Vec::with_capacity(batch * size);
-        let mut labels = Vec::with_capacity(batch);
-        for _ in 0..batch {
-            let index = rng.below(self.pictures.labels.len());
-            let mirrored = self.pictures.mirror && rng.uniform() < 0.5;
-            labels.push(self.pictures.labels[index]);
-            let bytes = &self.pictures.bytes[index * size..(index + 1) * size];
-            let number = |byte: &u8| f32::from(*byte) / 127.5 - 1.0;
-            if mirrored {
-                bytes.chunks_exact(side).for_each(|row| numbers.extend(row.iter().rev().map(number)));
-            } else {
-                numbers.extend(bytes.iter().map(number));
-            }
-        }
+        let side = self.pictures.side;
+        let mut numbers = Vec::with_capacity(batch * self.pictures.size());
+        let labels: Vec<u16> = (0..batch).map(|_| self.pictures.choose(rng, &mut numbers)).collect();
         let pictures = Tensor::from_vec(numbers, (batch, self.pictures.channels, side, side), &Device::Cpu)?;
         Ok((pictures, self.one_hot(&labels)?))
     }
@@ -258,7 +318,11 @@ impl GanTrainer {
             for place in 0..STATISTICS_BATCHES {
                 let mut rng = Rng::at(self.recipe.seed, STATISTICS_PLACE + place);
                 let (z, _) = self.latents(self.recipe.training.batch, &mut rng)?;
-                for (layer, statistics) in self.networks.make(&tensors, &z)?.1.into_iter().enumerate() {
+                let of_batch = self.networks.make(&tensors, &z)?.1;
+                if of_batch.is_empty() {
+                    break;
+                }
+                for (layer, statistics) in of_batch.into_iter().enumerate() {
                     if sums.len() <= layer {
                         let zeros = vec![0.0; statistics.mean.len()];
                         sums.push([zeros.clone(), zeros]);

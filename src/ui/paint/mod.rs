@@ -32,6 +32,9 @@ const FAR: f32 = 0.75;
 /// Variations made at a time.
 const VARIATIONS: usize = 12;
 
+/// Width and height of sketches of models that draw any size, in pixels.
+const SKETCH_SIZE: u32 = 128;
+
 /// A picture's number in this window.
 pub type PictureId = u64;
 
@@ -216,13 +219,15 @@ impl PaintView {
     }
 }
 
-/// What the page asks to be drawn next of a model with so many classes: seeds from the one that is set on.
-pub fn requests_of(state: &State, classes: usize) -> Vec<ImageRequest> {
+/// What the page asks to be drawn next of a model with so many classes, and of any size or one: seeds from the one that
+/// is set on.
+pub fn requests_of(state: &State, classes: usize, any_size: bool) -> Vec<ImageRequest> {
     let settings = &state.preferences.painting;
     let class = settings.class.filter(|class| (*class as usize) < classes);
     let request = |index: usize| ImageRequest {
         class,
         truncation: settings.truncation,
+        size: any_size.then_some(settings.size),
         ..ImageRequest::of_seed(settings.seed.wrapping_add(index as u64))
     };
     (0..settings.count).map(request).collect()
@@ -285,12 +290,16 @@ fn preview(state: &mut State) {
 /// Asks for what the view that is shown consists of, as soon as that is something else.
 fn sketch(state: &mut State) {
     let view = &mut state.paint;
-    let wanted = match view.view {
-        _ if view.model.is_none() => return,
+    let Some(model) = &view.model else { return };
+    let mut wanted = match view.view {
         View::Gallery => Vec::new(),
         View::Map => view.map.cells(),
         View::Path => view.path.frames(),
     };
+    if model.any_size {
+        // Small ones come at once; they are the corners of the large ones.
+        wanted.iter_mut().for_each(|request| request.size = Some([SKETCH_SIZE; 2]));
+    }
     if wanted == view.sketch.requests {
         return;
     }

@@ -7,7 +7,7 @@ use super::{DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, mix::varied
 use crate::{
     generate::image::ImageRequest,
     ui::{
-        Icon, Key,
+        Icon, Key, preferences,
         state::{Action, State},
         text::fill,
         theme,
@@ -148,8 +148,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
                     let seed = state.preferences.painting.seed;
                     let requests = (0..VARIATIONS as u64).map(|i| varied(&base, distance, seed.wrapping_add(i)));
                     let requests: Vec<ImageRequest> = requests.collect();
-                    state.preferences.painting.seed =
-                        seed.wrapping_add(VARIATIONS as u64) % super::super::preferences::MOST_SEED;
+                    state.preferences.painting.seed = seed.wrapping_add(VARIATIONS as u64) % preferences::MOST_SEED;
                     state.ask(Action::Draw(requests));
                 }
             }
@@ -266,7 +265,18 @@ fn next_ui(ui: &mut Ui, state: &mut State) {
         bend: 1.0,
         default,
     };
+    let any_size = state.paint.model.as_ref().is_some_and(|model| model.any_size);
     let settings = &mut state.preferences.painting;
+    if any_size {
+        for (axis, name) in [Key::PictureWidth, Key::PictureHeight].into_iter().enumerate() {
+            let range = f64::from(preferences::LEAST_SIZE)..=f64::from(preferences::MOST_SIZE);
+            let row = SliderRow { bend: 3.0, ..row(name, Key::PictureSizeTip, range, 16.0, 0, 512.0) };
+            let mut side = f64::from(settings.size[axis]);
+            if widgets::slider_row(ui, &row, &mut side) {
+                settings.size[axis] = side as u32;
+            }
+        }
+    }
     let mut count = settings.count as f64;
     if widgets::slider_row(ui, &row(Key::Count, Key::CountTip, 1.0..=96.0, 1.0, 0, 24.0), &mut count) {
         settings.count = count as usize;
@@ -276,7 +286,7 @@ fn next_ui(ui: &mut Ui, state: &mut State) {
         settings.truncation = truncation as f32;
     }
     let mut seed = settings.seed as f64;
-    let most = super::super::preferences::MOST_SEED as f64 - 1.0;
+    let most = preferences::MOST_SEED as f64 - 1.0;
     if widgets::slider_row(ui, &row(Key::Seed, Key::PaintSeedTip, 0.0..=most, 1.0, 0, 1.0), &mut seed) {
         settings.seed = seed as u64;
     }
