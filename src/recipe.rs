@@ -4,6 +4,7 @@
 
 mod audio;
 mod image;
+pub mod manifest;
 
 use std::path::{Path, PathBuf};
 
@@ -66,7 +67,7 @@ pub struct TextGeneration {
 }
 
 /// A model by name and content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelRef {
     /// A bundled name, or the path it was opened from.
     pub name: String,

@@ -317,3 +317,24 @@ fn forward_answers_for_generators_with_classes_and_for_upscalers() {
     let (code, said) = refused(&["forward", "--model", "eyes", "--in", &io, "--out", "/dev/null"]);
     assert!(code == 1 && said.contains("shape"), "{said}");
 }
+
+#[test]
+fn a_manifest_says_what_each_picture_is() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let out = inside(dir.path(), "集 set");
+    json(&["image", "--model", "garments", "--count", "3", "--seed", "7", "--out", &out, "--manifest", "--json"]);
+    let text = fs::read_to_string(Path::new(&out).join("manifest.json")).expect("a manifest");
+    let manifest: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((manifest["count"].as_u64(), manifest["ai_generated"].as_bool()), (Some(3), Some(true)));
+    for (row, seed) in manifest["pictures"].as_array().expect("rows").iter().zip(7..) {
+        let file = Path::new(&out).join(row["file"].as_str().expect("a name"));
+        assert!(file.is_file() && row["seed"].as_u64() == Some(seed) && row["class_name"].is_string(), "{row}");
+        assert_eq!((row["width"].as_u64(), row["sha256"].as_str().map(str::len)), (Some(28), Some(64)));
+    }
+    let table = fs::read_to_string(Path::new(&out).join("manifest.csv")).expect("a table");
+    assert_eq!(table.lines().count(), 4);
+    // Without the option nothing of it is written.
+    let plain = inside(dir.path(), "plain");
+    json(&["image", "--model", "garments", "--seed", "7", "--out", &plain, "--json"]);
+    assert_eq!(fs::read_dir(&plain).expect("a folder").count(), 1);
+}

@@ -6,7 +6,7 @@ use egui::{Context, ViewportCommand};
 
 use super::{App, Purpose, is_for_window, told};
 use crate::{
-    engine::{FileFilter, Guard, Job, PaintInput, SoundInput, UiCommand},
+    engine::{FileFilter, Guard, Job, SoundInput, UiCommand},
     ui::{
         Command, Key,
         preferences::Preferences,
@@ -87,8 +87,10 @@ impl App {
             Action::Draw(requests) => self.draw_pictures(requests),
             Action::Enlarge(upscaler, edited) => self.enlarge_picture(upscaler, edited),
             Action::SaveFilm(kind) => self.save_film(kind),
-            Action::StarPicture(path, starred) => self.star_picture(path, starred),
-            Action::BinPicture(path) => self.bin_picture(path),
+            Action::Gallery(input) => self.tell_gallery(input),
+            Action::Mark(paths, change) => self.mark_pictures(paths, change),
+            Action::Bin(paths) => self.bin_pictures(paths),
+            Action::Export(kind, paths) => self.export_pictures(kind, paths),
         }
     }
 
@@ -105,7 +107,7 @@ impl App {
                 state.write.notebook.editor.close_alternatives();
                 self.generate();
             }
-            Command::Stop if state.page == Page::Paint && state.paint.is_busy() => self.tell_painter(PaintInput::Stop),
+            Command::Stop if state.page == Page::Paint && state.paint.is_busy() => self.stop_painting(),
             Command::Stop if state.page == Page::Sound && state.sound.is_busy() => self.tell_sound(SoundInput::Stop),
             Command::Stop => self.stop(),
             Command::Regenerate => self.regenerate(),
@@ -159,6 +161,9 @@ impl App {
 
     /// Escape with nothing to stop takes away what stands in the place of the work.
     fn escape(&mut self) {
+        if self.state.page == Page::Paint {
+            return self.state.paint.choose_none();
+        }
         let write = &mut self.state.write;
         if write.editing.take().is_none() && std::mem::take(&mut write.notebook.compare) {
             write::focus_work(&mut self.state);
@@ -201,6 +206,7 @@ impl App {
                     | Purpose::PickPicture { .. }
                     | Purpose::PickFilm { .. }
                     | Purpose::PickLarge { .. }
+                    | Purpose::PickExport { .. }
             )
         };
         if !self.jobs.values().any(asks) {

@@ -324,6 +324,7 @@ impl App {
             Purpose::PickPicture { picture, recipe } => self.picture_picked(path, &picture, *recipe),
             Purpose::PickFilm { film } => self.film_picked(path, *film),
             Purpose::PickLarge { from } => self.large_picked(from, path),
+            Purpose::PickExport { export } => self.export_picked(path, *export),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use super::{App, Purpose, SAVE_AFTER_MS, told};
 use crate::{
     Error, Lang,
     document::{Chat, Document, LibraryItem, Selection},
-    engine::{PaintInput, UiCommand},
+    engine::{GalleryInput, UiCommand},
     ui::{
         Key, text,
         toasts::{Kind, Offer},
@@ -258,7 +258,7 @@ impl App {
             Offer::Restore(id) => id,
             Offer::SaveAs(id) => return self.ask_where_to_save(id),
             Offer::Enlarge(path) => return self.ask_where_to_enlarge(path.clone()),
-            Offer::Unbin(path) => return self.tell_painter(PaintInput::Restore { path: path.clone() }),
+            Offer::Unbin(paths) => return self.tell_gallery(GalleryInput::Restore(paths.clone())),
         };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {
             let item = self.keeping.deleted.remove(at);

@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    engine::{Engine, Event, Job, PaintPort, Progress, SoundPort, UiCommand},
+    engine::{Engine, Event, GalleryPort, Job, PaintPort, Progress, SoundPort, UiCommand},
 };
 
 /// The engine, as the window sees it.
@@ -31,6 +31,11 @@ pub trait EngineLink {
     fn paint(&self) -> Option<PaintPort> {
         None
     }
+
+    /// The gallery; `None` where nothing is kept.
+    fn gallery(&self) -> Option<GalleryPort> {
+        None
+    }
 }
 
 impl EngineLink for Engine {
@@ -53,7 +58,12 @@ impl EngineLink for Engine {
     fn sound(&self) -> Option<SoundPort> {
         Self::sound(self).cloned()
     }
+
     fn paint(&self) -> Option<PaintPort> {
         Self::paint(self).cloned()
+    }
+
+    fn gallery(&self) -> Option<GalleryPort> {
+        Self::gallery(self).cloned()
     }
 }

@@ -9,6 +9,7 @@ mod actions;
 mod conversations;
 mod events;
 mod fallback_fonts;
+mod gallery;
 mod generation;
 mod library;
 mod link;
@@ -35,7 +36,7 @@ pub use open::run;
 use crate::{
     Error, Lang,
     document::GenerationId,
-    engine::{Job, JobKind, SavedSound, ToFilm, UiCommand},
+    engine::{Job, JobKind, ModelNames, SavedSound, ToExport, ToFilm, UiCommand},
     files, folders,
     generate::image::Picture,
     recipe::ImageRecipe,
@@ -77,6 +78,7 @@ enum Purpose {
     SavePicture { path: PathBuf },
     PickFilm { film: Box<ToFilm> },
     PickLarge { from: PathBuf },
+    PickExport { export: Box<ToExport> },
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -140,8 +142,11 @@ pub struct App {
     hashes: HashMap<PathBuf, String>,
     /// The sound worker has been told of a model.
     sound_opened: bool,
-    /// The painter has been told of a model and of the folder.
+    /// The painter has been told of a model.
     paint_opened: bool,
+    /// The gallery has been told of its folder, and of what models are called.
+    gallery_opened: bool,
+    called: Vec<ModelNames>,
     tasks: Option<crate::generate::tasks::Tasks>,
     _fonts: Option<fallback_fonts::Search>,
 }
@@ -188,6 +193,8 @@ impl App {
             hashes: HashMap::new(),
             sound_opened: false,
             paint_opened: false,
+            gallery_opened: false,
+            called: Vec::new(),
             tasks,
             _fonts: setup.system_fonts.then(|| fallback_fonts::Search::begin(ctx.clone())),
         };
@@ -273,6 +280,7 @@ impl App {
         self.state.now_ms = (self.clock)();
         self.drain_events(ctx);
         self.follow_painter();
+        self.follow_gallery();
         self.follow_sound();
         self.take_dropped(ctx);
         self.update_work();

@@ -1,23 +1,15 @@
 //! The Paint page's side of the engine: pictures are taken from the painter once a frame; what it draws is kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{App, Purpose, told};
+use super::{App, Purpose, gallery::FOLDER, told};
 use crate::{
     catalogue,
-    engine::{FileFilter, FilmKind, PaintInput, ToEnlarge, ToFilm, UiCommand},
+    engine::{FileFilter, FilmKind, GalleryInput, PaintInput, ToEnlarge, ToFilm, UiCommand},
     generate::image::{ImageRequest, Picture},
     recipe::{ImageRecipe, Recipe},
-    ui::{
-        Key, paint,
-        preferences::MOST_SEED,
-        state::Page,
-        toasts::{Kind, Offer},
-    },
+    ui::{Key, paint, preferences::MOST_SEED, state::Page, toasts::Kind},
 };
-
-/// The folder of pictures in the library.
-const FOLDER: &str = "pictures";
 
 impl App {
     /// Hands a page's wish to the painter.
@@ -40,12 +32,9 @@ impl App {
             if let Some(model) = chosen {
                 port.tell(PaintInput::Open { name: model.name.clone(), path: model.path.clone() });
             }
-            if let Some(folder) = self.places.library.as_ref() {
-                port.tell(PaintInput::Read { folder: folder.join(FOLDER) });
-            }
         }
         let view = &mut self.state.paint;
-        let (arrived, shown, film, foreign, error) = port.look(|now| {
+        let (film, error) = port.look(|now| {
             if view.model != now.model {
                 view.model.clone_from(&now.model);
             }
@@ -60,30 +49,27 @@ impl App {
             for (number, place, picture) in now.sketches.drain(..) {
                 view.sketched(number, place, picture);
             }
-            let arrived = std::mem::take(&mut now.arrived);
-            (arrived, now.shown.take(), now.saved.take(), std::mem::take(&mut now.foreign), now.error.take())
+            (now.saved.take(), now.error.take())
         });
-        if !arrived.is_empty() {
-            // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
-            let first = arrived.iter().find(|painted| painted.is_new).filter(|_| view.chosen().is_none());
-            let shown = shown.or(first.and_then(|painted| painted.path.clone()));
-            view.arrive(arrived);
-            if let Some(path) = shown {
-                let id = view.pictures.iter().find(|(_, painted)| painted.path.as_ref() == Some(&path));
-                if let Some((id, _)) = id {
-                    view.choose(*id);
-                }
-            }
-        }
         if let Some(path) = film {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            self.state.toasts.add(Kind::Done, told(Key::FileSavedAs, &[&name]), None);
-        }
-        for (path, what) in foreign {
-            self.state.toasts.add(Kind::Note, what, Some((Key::Enlarge, Offer::Enlarge(path))));
+            self.file_saved(&path);
         }
         if let Some(why) = error {
             self.state.toasts.error(why);
+        }
+    }
+
+    /// Says that a file of pictures is there.
+    pub(super) fn file_saved(&mut self, path: &Path) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.state.toasts.add(Kind::Done, told(Key::FileSavedAs, &[&name]), None);
+    }
+
+    /// Stops drawing, enlarging and exporting.
+    pub(super) fn stop_painting(&mut self) {
+        self.tell_painter(PaintInput::Stop);
+        if self.state.paint.exporting.is_some() {
+            self.tell_gallery(GalleryInput::Stop);
         }
     }
 
@@ -122,27 +108,19 @@ impl App {
     }
 
     /// The folder that pictures are kept in, and what the names of the next ones begin with.
-    fn keep_under(&self) -> Option<(PathBuf, String)> {
+    pub(super) fn keep_under(&self) -> Option<(PathBuf, String)> {
         self.library_folder().map(|folder| (folder.join(FOLDER), format!("{:013}", self.state.now_ms)))
     }
 
     /// Enlarges the chosen picture, or what the sliders make of it.
     pub(super) fn enlarge_picture(&mut self, upscaler: (String, PathBuf), edited: Option<ImageRequest>) {
-        let Some(chosen) = self.state.paint.chosen() else { return };
+        let Some(chosen) = self.state.paint.chosen_whole() else { return };
         let (mut recipe, mut picture) = (chosen.recipe.clone(), Some(chosen.picture.clone()));
         if let Some(request) = edited {
             (recipe.request, picture) = (request, None);
         }
         let keep = self.keep_under();
         self.tell_painter(PaintInput::Enlarge(Box::new(ToEnlarge { upscaler, recipe, picture, keep })));
-    }
-
-    /// Brings a picture that was dropped into the gallery, or tells what it is.
-    pub(super) fn import_picture(&mut self, path: PathBuf) {
-        self.state.page = Page::Paint;
-        self.state.paint.view = paint::View::Gallery;
-        let keep = self.keep_under();
-        self.tell_painter(PaintInput::Import { path, keep });
     }
 
     /// Asks where a picture of anybody's is to be saved when it is enlarged.
@@ -166,32 +144,6 @@ impl App {
         };
         let upscaler = (model.name.clone(), model.path.clone());
         self.tell_painter(PaintInput::EnlargeFile { upscaler, from, to });
-    }
-
-    pub(super) fn star_picture(&mut self, path: PathBuf, starred: bool) {
-        for (_, painted) in &mut self.state.paint.pictures {
-            if painted.path.as_ref() == Some(&path) {
-                painted.starred = starred;
-            }
-        }
-        self.tell_painter(PaintInput::Star { path, starred });
-    }
-
-    /// Takes a picture out of the gallery; its file goes to the bin, and can be brought back.
-    pub(super) fn bin_picture(&mut self, path: PathBuf) {
-        let view = &mut self.state.paint;
-        let Some(at) = view.pictures.iter().position(|(_, painted)| painted.path.as_ref() == Some(&path)) else {
-            return;
-        };
-        view.pictures.remove(at);
-        let next = view.pictures.get(at).or(view.pictures.last()).map(|(id, _)| *id);
-        match next {
-            Some(next) => view.choose(next),
-            None => view.selected = None,
-        }
-        let offer = Offer::Unbin(path.clone());
-        self.state.toasts.add(Kind::Done, told(Key::PictureBinned, &[]), Some((Key::BackFromBin, offer)));
-        self.tell_painter(PaintInput::Bin { path });
     }
 
     /// Asks where to save the film of the path.
@@ -219,7 +171,10 @@ impl App {
 
     /// Asks where to save the chosen picture.
     pub(super) fn save_picture(&mut self) {
-        let Some(chosen) = self.state.paint.chosen() else {
+        if self.state.paint.chosen().is_some() && self.state.paint.chosen_whole().is_none() {
+            return self.state.toasts.add(Kind::Note, told(Key::PictureComing, &[]), None);
+        }
+        let Some(chosen) = self.state.paint.chosen_whole() else {
             return self.state.toasts.add(Kind::Note, told(Key::NoPictureToSave, &[]), None);
         };
         let (picture, recipe) = (Box::new(chosen.picture.clone()), Box::new(chosen.recipe.clone()));

@@ -37,6 +37,7 @@ enum What {
     Conv(super::bench_conv::Args),
     Wavenet(super::bench_wavenet::Args),
     Amp(super::bench_amp::Args),
+    Library(super::bench_library::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +85,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         What::Conv(args) => super::bench_conv::run(args, out),
         What::Wavenet(args) => super::bench_wavenet::run(args, out),
         What::Amp(args) => super::bench_amp::run(args, out),
+        What::Library(args) => super::bench_library::run(args, out),
     }
 }
 

@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, catalogue, files,
+    formats::hash::sha256_of_bytes,
     generate::image::{ImageModel, ImageRequest, Picture},
     kernels::pool::physical_cores,
-    recipe::{ImageRecipe, ModelRef, Recipe},
+    recipe::{ImageRecipe, ModelRef, Recipe, manifest},
 };
 
 /// More pictures than a folder should get at once.
@@ -41,6 +42,9 @@ pub(super) struct Args {
     /// The folder for the pictures; it is made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Also write manifest.json and manifest.csv, which say what each picture is
+    #[arg(long)]
+    manifest: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -70,7 +74,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
     request(0).check().map_err(Failure::Usage)?;
     fs::create_dir_all(&args.out).map_err(|why| Error::file(("create", "创建"), &args.out, &why))?;
     let model_ref = ModelRef { name: super::recipe_name(&found.name, &found.path), sha256: model.sha256()?.to_owned() };
-    let (mut written, mut seconds, mut next) = (Vec::new(), 0.0, 0);
+    let (mut written, mut rows, mut seconds, mut next) = (Vec::new(), Vec::new(), 0.0, 0);
     while next < args.count {
         let requests: Vec<_> = (next..args.count.min(next + CHUNK as u64)).map(request).collect();
         let mut drawn: Vec<Option<Picture>> = vec![None; requests.len()];
@@ -80,12 +84,25 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         next += requests.len() as u64;
         for (request, picture) in requests.into_iter().zip(drawn) {
             let Some(picture) = picture else { continue };
-            let path = args.out.join(format!("{}-{}.png", file_name(&found.name), request.seeds[0].seed));
+            let name = format!("{}-{}.png", file_name(&found.name), request.seeds[0].seed);
+            let path = args.out.join(&name);
             let (width, height) = (picture.width, picture.height);
+            // A seed without a class chooses one: the manifest says which.
+            let drawn_class = model.class_of(&request).map(|class| class as u32).or(request.class);
             let work = ImageRecipe { model: model_ref.clone(), request, width, height, upscaled: None };
-            files::write_whole(&path, &Recipe::of_image(&picture, work).to_png(&picture)?)?;
+            let bytes = Recipe::of_image(&picture, work.clone()).to_png(&picture)?;
+            files::write_whole(&path, &bytes)?;
             written.push(path.display().to_string());
+            if args.manifest {
+                let class_name = drawn_class.and_then(|class| model.info().classes.get(class as usize));
+                let row = manifest::Row::new(name, sha256_of_bytes(&bytes), &work, class_name);
+                rows.push(manifest::Row { class: drawn_class, ..row });
+            }
         }
+    }
+    if args.manifest {
+        files::write_whole(&args.out.join(manifest::CSV), &manifest::to_csv(&rows))?;
+        files::write_whole(&args.out.join(manifest::JSON), &manifest::to_json(&rows)?)?;
     }
     let count = written.len();
     let images_per_s = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };

@@ -11,6 +11,7 @@ mod bench;
 mod bench_amp;
 mod bench_conv;
 mod bench_dcgan;
+mod bench_library;
 mod bench_wavenet;
 mod convert;
 mod forward;

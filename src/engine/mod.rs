@@ -10,6 +10,7 @@
 //! | `atelier-text` | opens text models and writes with them |
 //! | `atelier-sound` | plays notes live, makes takes, feeds the device |
 //! | `atelier-paint` | draws pictures and keeps them |
+//! | `atelier-gallery` | the index of kept pictures, their thumbnails, marks and bin, exports |
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
 //! | `atelier-io` | files and the library; hashes models while nothing else waits |
 //! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
@@ -18,6 +19,7 @@
 
 mod count;
 mod dialogs;
+mod gallery;
 mod io;
 mod jobs;
 mod library;
@@ -44,9 +46,13 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
+pub use gallery::{
+    Arrival, Entry, ExportKind, GalleryInput, GalleryPort, GalleryState, Kind, MOST_RATING, MOST_TAGS, Mark,
+    MarkChange, Matcher, ModelNames, Painted, Query, Sort, ToExport, tidy_tag,
+};
 pub use local::LocalModels;
 pub use outbox::Waker;
-pub use paint::{FilmKind, OpenImage, PaintInput, PaintPort, PaintState, Painted, ToEnlarge, ToFilm};
+pub use paint::{FilmKind, OpenImage, PaintInput, PaintPort, PaintState, ToEnlarge, ToFilm};
 pub use protocol::{
     Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
 };
@@ -92,6 +98,7 @@ pub struct Engine {
     lanes: Option<Lanes>,
     sound: Option<SoundPort>,
     paint: Option<PaintPort>,
+    gallery: Option<GalleryPort>,
     count: Arc<CountQueue>,
     jobs: Arc<Jobs>,
     progress: Arc<ProgressCell>,
@@ -145,7 +152,8 @@ impl Engine {
         let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
         let (sound, sound_parts) = sound::connect(parts.sound, parts.audio, waker.clone());
-        let (paint, paint_parts) = paint::connect(parts.image, waker.clone());
+        let (gallery, gallery_parts) = gallery::connect(waker.clone());
+        let (paint, paint_parts) = paint::connect(parts.image, gallery.sender(), waker.clone());
         let outbox = Outbox::new(event_sender, waker);
         let jobs = Arc::new(Jobs::default());
         let progress = Arc::new(ProgressCell::default());
@@ -155,6 +163,7 @@ impl Engine {
             lanes: Some(Lanes { text, io, dialogs }),
             sound: Some(sound),
             paint: Some(paint),
+            gallery: Some(gallery),
             count: count.clone(),
             jobs: jobs.clone(),
             progress: progress.clone(),
@@ -169,6 +178,7 @@ impl Engine {
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
         engine.spawn("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
+        engine.spawn("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
         engine.spawn("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
     }
@@ -237,6 +247,11 @@ impl Engine {
         self.paint.as_ref()
     }
 
+    /// The gallery.
+    pub fn gallery(&self) -> Option<&GalleryPort> {
+        self.gallery.as_ref()
+    }
+
     /// How far the running text job is.
     pub fn progress(&self) -> Option<Progress> {
         self.progress.get()
@@ -250,6 +265,7 @@ impl Drop for Engine {
         self.lanes = None;
         self.sound = None;
         self.paint = None;
+        self.gallery = None;
         self.jobs.cancel_all();
         self.count.close();
         self.events = None;

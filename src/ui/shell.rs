@@ -333,6 +333,13 @@ fn what(state: &State, work: Option<Work>) -> String {
     if let Some(done) = state.paint.enlarging.filter(|_| work.is_none() || state.page == Page::Paint) {
         return fill(lang, Key::Enlarging, &[&format!("{:.0}", done * 100.0)]);
     }
+    let on_paint = |_: &(usize, usize)| work.is_none() || state.page == Page::Paint;
+    if let Some((done, all)) = state.paint.exporting.filter(on_paint) {
+        return fill(lang, Key::ExportingOf, &[&text::count(done), &text::count(all)]);
+    }
+    if let Some((done, all)) = state.paint.reading.filter(|_| work.is_none() && state.page == Page::Paint) {
+        return fill(lang, Key::ReadingPictures, &[&text::count(done), &text::count(all)]);
+    }
     match state.sound.activity {
         _ if work.is_some() && state.page != Page::Sound => {}
         SoundActivity::Idle => {}
@@ -450,6 +457,10 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeyPiano, "A … K".to_owned()),
         (Key::KeyOctave, "Z X".to_owned()),
         (Key::KeyPlayTake, "Space".to_owned()),
+        (Key::KeyRate, "0 … 5".to_owned()),
+        (Key::KeySearchPictures, "Ctrl F".to_owned()),
+        (Key::KeyChooseRange, format!("Shift {}", state.t(Key::Click))),
+        (Key::KeyMix, format!("Ctrl {}", state.t(Key::Click))),
         (Key::KeySend, "Enter".to_owned()),
         (Key::KeyNewLine, "Shift Enter".to_owned()),
     ];

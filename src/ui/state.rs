@@ -15,7 +15,9 @@ use super::{
 use crate::{
     Lang, catalogue,
     document::{Chat, Document, MessageId, TokenRef},
-    engine::{FilmKind, JobKind, PaintInput, Progress, SoundInput, TextModelInfo},
+    engine::{
+        ExportKind, FilmKind, GalleryInput, JobKind, MarkChange, PaintInput, Progress, SoundInput, TextModelInfo,
+    },
     generate::{ContextReport, StopReason, image::ImageRequest},
 };
 
@@ -80,10 +82,14 @@ pub enum Action {
     Enlarge((String, PathBuf), Option<ImageRequest>),
     /// Save the film of the path.
     SaveFilm(FilmKind),
-    /// Mark a kept picture, or take the mark away.
-    StarPicture(PathBuf, bool),
-    /// Move a kept picture to the bin.
-    BinPicture(PathBuf),
+    /// Tell the gallery something.
+    Gallery(GalleryInput),
+    /// Change the marks of kept pictures.
+    Mark(Vec<PathBuf>, MarkChange),
+    /// Move kept pictures to the bin.
+    Bin(Vec<PathBuf>),
+    /// Save pictures together, where the user says.
+    Export(ExportKind, Vec<PathBuf>),
 }
 
 /// A task to be done with the model.

@@ -41,8 +41,8 @@ pub enum Offer {
     Restore(String),
     /// Ask where to save the document.
     SaveAs(String),
-    /// Bring this picture back from the bin.
-    Unbin(std::path::PathBuf),
+    /// Bring these pictures back from the bin.
+    Unbin(Vec<std::path::PathBuf>),
     /// Enlarge this picture file.
     Enlarge(std::path::PathBuf),
 }

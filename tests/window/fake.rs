@@ -12,7 +12,9 @@ use atelier::{
     Result,
     app::EngineLink,
     catalogue::Model,
-    engine::{Event, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TextModelInfo, UiCommand, Unit},
+    engine::{
+        Event, GalleryPort, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TextModelInfo, UiCommand, Unit,
+    },
     generate::{ContextReport, Likely, Prompt, StopReason, TextOutcome, TextRequest, TextToken},
     recipe::Recipe,
 };
@@ -39,8 +41,9 @@ pub struct Script {
     pub refuse: Option<atelier::Error>,
     /// Files are not written: the disk is full.
     pub disk_full: bool,
-    /// The painter and the synthesiser, where a test plays them.
+    /// The painter, the gallery and the synthesiser, where a test plays them.
     pub paint: Option<PaintPort>,
+    pub gallery: Option<GalleryPort>,
     pub sound: Option<SoundPort>,
     progress: Option<Progress>,
 }
@@ -329,6 +332,10 @@ impl EngineLink for Fake {
 
     fn paint(&self) -> Option<PaintPort> {
         self.script(|script| script.paint.clone())
+    }
+
+    fn gallery(&self) -> Option<GalleryPort> {
+        self.script(|script| script.gallery.clone())
     }
 
     fn sound(&self) -> Option<SoundPort> {

@@ -4,6 +4,7 @@
 
 mod chat;
 mod fake;
+mod library;
 mod notebook;
 mod paint;
 mod sound;

@@ -1,10 +1,13 @@
 //! The Paint page, with a painter that the test plays.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use atelier::{
     app::App,
-    engine::{FilmKind, PaintInput, PaintPort, Painted},
+    engine::{
+        Arrival, Entry, FilmKind, GalleryInput, GalleryPort, Kind, MarkChange, ModelNames, PaintInput, PaintPort,
+        Painted,
+    },
     generate::image::{ImageModelInfo, ImageRequest, Picture, SeedWeight},
     recipe::{self, Enlarged, ImageRecipe, ModelRef, Work},
     ui::preferences::LanguageChoice,
@@ -13,24 +16,69 @@ use crossbeam_channel::Receiver;
 use egui::accesskit::Role;
 use egui_kittest::{Harness, SnapshotResults, kittest::Queryable as _};
 
-use super::{Dropped, EN_DARK, Look, ZH_LIGHT, fake::Fake, press, settle, tab, window};
+use super::{
+    Dropped, EN_DARK, Look, ZH_LIGHT,
+    fake::{Fake, drawing, drawing_eyes},
+    press, settle, tab, window,
+};
 
 /// Rings whose width and place the seed decides.
-fn picture(seed: u64) -> Picture {
+pub fn picture(seed: u64) -> Picture {
     let (width, at) = (2.0 + (seed % 5) as f32, 20.0 + (seed * 7 % 24) as f32);
     let shade = |x: f32, y: f32| ((((x - at).hypot(y - 32.0) / width).sin() + 1.0) * 127.0) as u8;
     let rgb = (0..64 * 64).flat_map(|i| [shade((i % 64) as f32, (i / 64) as f32); 3]).collect();
     Picture { width: 64, height: 64, rgb }
 }
 
-fn painted(request: ImageRequest, path: &str, is_new: bool) -> Painted {
-    let model = ModelRef { name: "tianshu".to_owned(), sha256: "ab".repeat(32) };
-    let picture = picture(request.seeds[0].seed);
-    let recipe = ImageRecipe { model, request, width: 64, height: 64, upscaled: None };
-    Painted { path: Some(path.into()), recipe, picture, starred: false, is_new }
+fn names() -> Vec<ModelNames> {
+    let of = |model: atelier::catalogue::Model| ModelNames {
+        name: model.name,
+        title: model.title,
+        words: model.words,
+        classes: model.classes,
+    };
+    [drawing_eyes(), drawing()].map(of).to_vec()
 }
 
-fn open(port: &PaintPort) {
+/// A picture as the gallery tells of it; of a new one with the pixels.
+pub fn arrival(request: ImageRequest, path: &str, is_new: bool) -> Arrival {
+    let model = ModelRef { name: "tianshu".to_owned(), sha256: "ab".repeat(32) };
+    arrival_of(ImageRecipe { model, request, width: 64, height: 64, upscaled: None }, path, is_new, None)
+}
+
+fn arrival_of(recipe: ImageRecipe, path: &str, is_new: bool, other: Option<Picture>) -> Arrival {
+    let kind = Arc::new(Kind::new(recipe.model.clone(), recipe.request.class, &names()));
+    let path = Some(PathBuf::from(path));
+    let entry = Arc::new(Entry::new(path.clone(), kind, &recipe, 0));
+    let picture = other.unwrap_or_else(|| picture(recipe.request.seeds[0].seed));
+    let thumbnail = is_new.then(|| picture.clone());
+    Arrival { entry, drawn: is_new.then(|| Arc::new(Painted { path, recipe, picture })), thumbnail }
+}
+
+/// A painter and a gallery that a test plays.
+pub struct Played {
+    pub port: PaintPort,
+    pub inputs: Receiver<PaintInput>,
+    pub gallery: GalleryPort,
+    pub told: Receiver<GalleryInput>,
+}
+
+impl Played {
+    pub fn new(fake: &Fake) -> Self {
+        let (port, inputs) = PaintPort::scripted();
+        let (gallery, told) = GalleryPort::scripted();
+        fake.script(|script| (script.paint, script.gallery) = (Some(port.clone()), Some(gallery.clone())));
+        Self { port, inputs, gallery, told }
+    }
+
+    /// What the gallery was told, but for thumbnails and pictures that were asked for.
+    pub fn wishes(&self) -> Vec<GalleryInput> {
+        let is_wish = |input: &GalleryInput| !matches!(input, GalleryInput::Thumbnails(_) | GalleryInput::Fetch(_));
+        self.told.try_iter().filter(is_wish).collect()
+    }
+}
+
+pub fn open(port: &PaintPort) {
     let class = |en: &str, zh: &str| (en.to_owned(), zh.to_owned());
     let info = ImageModelInfo {
         name: "tianshu".to_owned(),
@@ -58,16 +106,15 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         let word = |en: &'static str, chinese: &'static str| if zh { chinese } else { en };
         let folder = tempfile::tempdir().expect("temporary folder");
         let fake = Fake::default();
-        let (port, inputs) = PaintPort::scripted();
-        fake.script(|script| script.paint = Some(port.clone()));
+        let played = Played::new(&fake);
+        let Played { port, inputs, gallery, .. } = &played;
         let mut harness = window(&look, &fake, folder.path());
         tab(&harness, word("Paint", "绘画"));
         settle(&mut harness);
         let opened = inputs.try_recv().expect("a model is opened");
         assert!(matches!(opened, PaintInput::Open { name, .. } if name == "tianshu"));
-        let read = inputs.try_recv().expect("the folder is read");
-        assert_eq!(read, PaintInput::Read { folder: "/library/pictures".into() });
-        open(&port);
+        assert_eq!(played.wishes(), [GalleryInput::Read { folder: "/library/pictures".into(), names: names() }]);
+        open(port);
         settle(&mut harness);
         harness.snapshot(format!("paint_empty_{name}"));
 
@@ -81,9 +128,11 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         let (to, stem) = keep.expect("pictures are kept");
         assert_eq!(to, PathBuf::from("/library/pictures"));
         let file = |index: usize| format!("/library/pictures/{stem}-{index:04}.png");
-        port.look(|state| {
-            let drawn = requests.iter().enumerate().map(|(i, request)| painted(request.clone(), &file(i), true));
+        gallery.look(|state| {
+            let drawn = requests.iter().enumerate().map(|(i, request)| arrival(request.clone(), &file(i), true));
             state.arrived = drawn.take(23).collect();
+        });
+        port.look(|state| {
             state.drawing = Some((23, 24));
             state.per_second = Some(512.0);
         });
@@ -119,8 +168,8 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         assert!(near.len() == 12 && near.iter().all(|request| request.seeds[0].seed == 9 && request.seeds.len() == 2));
 
         press(&mut harness, word("Star", "标星"));
-        let starred = PaintInput::Star { path: file(8).into(), starred: true };
-        assert_eq!(inputs.try_recv().expect("it is marked"), starred);
+        let starred = GalleryInput::Mark { paths: vec![file(8).into()], change: MarkChange::Star(true) };
+        assert_eq!(played.wishes(), [starred]);
 
         fake.script(|script| script.pick = Some("/home/图 nine".into()));
         press(&mut harness, word("Save as…", "另存为…"));
@@ -133,10 +182,10 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         assert_eq!((work.request.seeds[0].seed, contents.file.rgb), (9, picture(9).rgb));
 
         press(&mut harness, word("Delete", "删除"));
-        assert_eq!(inputs.try_recv().expect("it goes to the bin"), PaintInput::Bin { path: file(8).into() });
-        assert_eq!(harness.state().state().paint.pictures.len(), 22);
+        assert_eq!(played.wishes(), [GalleryInput::Bin(vec![file(8).into()])]);
+        assert_eq!(harness.state().state().paint.shelf.len(), 22);
         press(&mut harness, word("Bring back", "恢复"));
-        assert_eq!(inputs.try_recv().expect("it comes back"), PaintInput::Restore { path: file(8).into() });
+        assert_eq!(played.wishes(), [GalleryInput::Restore(vec![file(8).into()])]);
         results.extend_harness(&mut harness);
     }
 }
@@ -145,50 +194,51 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
 fn what_fails_is_said_and_an_older_gallery_stays() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let fake = Fake::default();
-    let (port, inputs) = PaintPort::scripted();
-    fake.script(|script| script.paint = Some(port.clone()));
+    let Played { port, inputs, gallery, told } = Played::new(&fake);
     let mut harness = window(&EN_DARK, &fake, folder.path());
     tab(&harness, "Paint");
     settle(&mut harness);
     open(&port);
-    port.look(|state| {
-        let kept = (0..5).map(|seed| painted(ImageRequest::of_seed(seed), &format!("/old/{}.png", 9 - seed), false));
+    gallery.look(|state| {
+        let kept = (0..5).map(|seed| arrival(ImageRequest::of_seed(seed), &format!("/old/{}.png", 9 - seed), false));
         state.arrived = kept.collect();
+    });
+    port.look(|state| {
         state.error = Some(atelier::Error::new("The disk is full; make room.", "磁盘已满，请清理。"));
     });
     settle(&mut harness);
     harness.get_by_label_contains("The disk is full");
-    assert_eq!(harness.state().state().paint.pictures.len(), 5);
+    assert_eq!(harness.state().state().paint.shelf.len(), 5);
     // Nothing is chosen yet: saving asks for a picture first.
-    drop(inputs);
+    drop((inputs, told));
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::S);
     settle(&mut harness);
     harness.get_by_label_contains("Choose a picture first");
 }
 
 /// The page with five pictures of the open model, the first of them chosen.
-fn gallery(look: &Look, folder: &std::path::Path) -> (Harness<'static, App>, Fake, PaintPort, Receiver<PaintInput>) {
+pub fn gallery(look: &Look, folder: &std::path::Path) -> (Harness<'static, App>, Fake, Played) {
     let fake = Fake::default();
-    let (port, inputs) = PaintPort::scripted();
-    fake.script(|script| script.paint = Some(port.clone()));
+    let played = Played::new(&fake);
     let mut harness = window(look, &fake, folder);
     let page = if matches!(look.lang, LanguageChoice::Chinese) { "绘画" } else { "Paint" };
     tab(&harness, page);
     settle(&mut harness);
-    open(&port);
-    port.look(|state| {
-        let kept = (0..5).map(|seed| painted(ImageRequest::of_seed(seed), &format!("/old/{}.png", 9 - seed), true));
+    open(&played.port);
+    played.gallery.look(|state| {
+        let kept = (0..5).map(|seed| arrival(ImageRequest::of_seed(seed), &format!("/old/{}.png", 9 - seed), true));
         state.arrived = kept.collect();
     });
     settle(&mut harness);
-    inputs.try_iter().for_each(drop);
-    (harness, fake, port, inputs)
+    played.inputs.try_iter().for_each(drop);
+    played.told.try_iter().for_each(drop);
+    (harness, fake, played)
 }
 
 #[test]
 fn words_choose_model_class_count_and_seed() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let (mut harness, _fake, _port, inputs) = gallery(&EN_DARK, folder.path());
+    let (mut harness, _fake, Played { inputs, .. }) = gallery(&EN_DARK, folder.path());
     let words = |harness: &mut Harness<'_, App>, text: &str| {
         let field = harness.get_by_role_and_label(Role::TextInput, "What to draw");
         field.focus();
@@ -219,7 +269,7 @@ fn words_choose_model_class_count_and_seed() {
 #[test]
 fn a_picture_is_enlarged_and_compared_with_what_it_was() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let (mut harness, _fake, port, inputs) = gallery(&EN_DARK, folder.path());
+    let (mut harness, _fake, Played { port, inputs, gallery, .. }) = gallery(&EN_DARK, folder.path());
     press(&mut harness, "Enlarge");
     harness.get_by_role_and_label(Role::MenuItem, "Real-ESRGAN ×4").click();
     settle(&mut harness);
@@ -233,19 +283,20 @@ fn a_picture_is_enlarged_and_compared_with_what_it_was() {
     settle(&mut harness);
     assert_eq!(inputs.try_recv().expect("it is stopped"), PaintInput::Stop);
     // It comes, and is shown with what it was.
-    let mut large = painted(ImageRequest::of_seed(0), "/library/large.png", true);
-    large.picture = Picture { width: 256, height: 256, rgb: vec![90; 256 * 256 * 3] };
-    let model = ModelRef { name: "realesrgan-x4plus".to_owned(), sha256: "cd".repeat(32) };
-    large.recipe = ImageRecipe {
+    let pixels = Picture { width: 256, height: 256, rgb: vec![90; 256 * 256 * 3] };
+    let by = ModelRef { name: "realesrgan-x4plus".to_owned(), sha256: "cd".repeat(32) };
+    let recipe = ImageRecipe {
+        model: ModelRef { name: "tianshu".to_owned(), sha256: "ab".repeat(32) },
+        request: ImageRequest::of_seed(0),
         width: 256,
         height: 256,
-        upscaled: Some(Enlarged { model, scale: 4, tile: None }),
-        ..large.recipe
+        upscaled: Some(Enlarged { model: by, scale: 4, tile: None }),
     };
-    port.look(|state| {
-        state.shown = large.path.clone();
-        (state.enlarging, state.arrived) = (None, vec![large]);
+    gallery.look(|state| {
+        state.shown = Some("/library/large.png".into());
+        state.arrived = vec![arrival_of(recipe, "/library/large.png", true, Some(pixels))];
     });
+    port.look(|state| state.enlarging = None);
     settle(&mut harness);
     let shown = harness.get_by_role_and_label(Role::Image, "Seed 0 · 256 × 256").rect();
     harness.drag_at(shown.center());
@@ -266,7 +317,7 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
     for (name, look, zh) in [("en_dark", EN_DARK, false), ("zh_light", ZH_LIGHT, true)] {
         let word = |en: &'static str, chinese: &'static str| if zh { chinese } else { en };
         let folder = tempfile::tempdir().expect("temporary folder");
-        let (mut harness, fake, port, inputs) = gallery(&look, folder.path());
+        let (mut harness, fake, Played { port, inputs, .. }) = gallery(&look, folder.path());
         harness.get_by_role_and_label(Role::RadioButton, word("Seed map", "种子图")).click();
         settle(&mut harness);
         let asked: Vec<_> = inputs.try_iter().collect();
@@ -343,16 +394,18 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
 #[test]
 fn dropped_pictures_are_opened_or_offered_to_be_enlarged() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let (mut harness, fake, port, inputs) = gallery(&EN_DARK, folder.path());
+    let (mut harness, fake, played) = gallery(&EN_DARK, folder.path());
+    let Played { inputs, gallery, .. } = &played;
     tab(&harness, "Write");
     settle(&mut harness);
     let photo = PathBuf::from("/home/照片 photo.jpg");
     harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped(photo.clone())));
     settle(&mut harness);
-    let Ok(PaintInput::Import { path, keep }) = inputs.try_recv() else { panic!("nothing was imported") };
-    assert!(path == photo && keep.is_some());
+    let wishes = played.wishes();
+    let [GalleryInput::Import { path, keep }] = wishes.as_slice() else { panic!("{wishes:?}") };
+    assert!(*path == photo && keep.is_some());
     let what = atelier::Error::new("It holds no recipe.", "其中没有配方。");
-    port.look(|state| state.foreign.push((photo.clone(), what)));
+    gallery.look(|state| state.foreign.push((photo.clone(), what)));
     settle(&mut harness);
     harness.get_by_label_contains("It holds no recipe");
     fake.script(|script| script.pick = Some("/home/large".into()));
@@ -365,7 +418,7 @@ fn dropped_pictures_are_opened_or_offered_to_be_enlarged() {
 #[test]
 fn weights_that_are_opened_are_used_on_their_page() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let (mut harness, fake, _port, inputs) = gallery(&EN_DARK, folder.path());
+    let (mut harness, fake, Played { inputs, .. }) = gallery(&EN_DARK, folder.path());
     tab(&harness, "Models");
     settle(&mut harness);
     // What stands on the list already serves the test: it is found by its path.

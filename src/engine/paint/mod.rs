@@ -1,7 +1,7 @@
 //! The painter: draws pictures, keeps each as a file with its recipe inside, and shows one at once while sliders move.
 //!
 //! As with sound, the window puts [`PaintInput`]s into a bounded channel, and what the worker does stands in a
-//! [`PaintState`], which the window looks at once a frame. Pictures are handed over through it too: the window takes them.
+//! [`PaintState`], which the window looks at once a frame. Pictures that are kept go to the gallery, which shows them.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Waker, lock};
+use super::{Waker, gallery::GalleryInput, lock};
 use crate::{
     Error, Result,
     generate::image::{ImageModel, ImageModelInfo, ImageRequest, Picture},
@@ -42,20 +42,10 @@ pub enum PaintInput {
     Film(Box<ToFilm>),
     /// Enlarge a picture with the upscaler in this file, and keep the large one in the folder under the stem.
     Enlarge(Box<ToEnlarge>),
-    /// Bring a picture of the studio's into the folder and the gallery, or tell what another holds.
-    Import { path: PathBuf, keep: Option<(PathBuf, String)> },
     /// Enlarge a picture file into another.
     EnlargeFile { upscaler: (String, PathBuf), from: PathBuf, to: PathBuf },
     /// Draw and enlarge no more.
     Stop,
-    /// Read the pictures kept in this folder.
-    Read { folder: PathBuf },
-    /// Mark a kept picture, or take the mark away.
-    Star { path: PathBuf, starred: bool },
-    /// Move a kept picture to the bin, a folder beside it.
-    Bin { path: PathBuf },
-    /// Bring a picture back from the bin.
-    Restore { path: PathBuf },
 }
 
 /// How a film is saved.
@@ -92,20 +82,6 @@ pub struct ToEnlarge {
     pub keep: Option<(PathBuf, String)>,
 }
 
-/// A picture with what made it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Painted {
-    /// Where it is kept.
-    pub path: Option<PathBuf>,
-    /// What made it.
-    pub recipe: ImageRecipe,
-    pub picture: Picture,
-    /// Whether it is marked.
-    pub starred: bool,
-    /// Whether it was just drawn, not read from the folder.
-    pub is_new: bool,
-}
-
 /// What the painter shows.
 #[derive(Clone, Debug, Default)]
 pub struct PaintState {
@@ -119,20 +95,12 @@ pub struct PaintState {
     pub enlarging: Option<f32>,
     /// Pictures drawn per second of work, of those asked for last.
     pub per_second: Option<f32>,
-    /// Pictures that came since the window took them: drawn ones in their order, read ones newest first.
-    pub arrived: Vec<Painted>,
     /// The latest preview, with its number.
     pub preview: Option<(u64, Picture)>,
     /// Sketches that came since the window took them, each with the number it was asked under and its place there.
     pub sketches: Vec<(u64, usize, Picture)>,
-    /// Of the pictures that came, the one that was waited for.
-    pub shown: Option<PathBuf>,
     /// A film or enlarged file that was saved since the window took it.
     pub saved: Option<PathBuf>,
-    /// Files that are no pictures of the studio's, with what they are, since the window took them.
-    pub foreign: Vec<(PathBuf, Error)>,
-    /// Files in the folder that are no pictures of the studio's.
-    pub passed_over: usize,
     /// What went wrong last, for the window to take.
     pub error: Option<Error>,
 }
@@ -170,12 +138,14 @@ pub(super) struct Parts {
     pub inputs: Receiver<PaintInput>,
     pub state: Arc<Mutex<PaintState>>,
     pub open: OpenImage,
+    /// Takes what was drawn.
+    pub gallery: Sender<GalleryInput>,
     pub waker: Waker,
 }
 
 /// Both sides.
-pub(super) fn connect(open: OpenImage, waker: Waker) -> (PaintPort, Parts) {
+pub(super) fn connect(open: OpenImage, gallery: Sender<GalleryInput>, waker: Waker) -> (PaintPort, Parts) {
     let (sender, inputs) = bounded(INPUTS);
     let state = Arc::new(Mutex::new(PaintState::default()));
-    (PaintPort { inputs: sender, state: state.clone() }, Parts { inputs, state, open, waker })
+    (PaintPort { inputs: sender, state: state.clone() }, Parts { inputs, state, open, gallery, waker })
 }

@@ -8,7 +8,8 @@ use std::{
 
 use super::*;
 use crate::{
-    generate::image::{Direction, tests::dcgan},
+    engine::gallery::Painted,
+    generate::image::{Direction, Picture, tests::dcgan},
     recipe::{Work, contents},
 };
 
@@ -18,33 +19,21 @@ struct Bench {
     thread: Option<std::thread::JoinHandle<()>>,
     dir: tempfile::TempDir,
     model: PathBuf,
-    arrived: Vec<Painted>,
+    gallery: Option<Receiver<GalleryInput>>,
+    arrived: Vec<Arc<Painted>>,
+    /// What was waited for.
+    shown: Option<PathBuf>,
 }
 
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
         let model = dcgan(dir.path());
-        let mut bench = Self { port: None, thread: None, dir, model, arrived: Vec::new() };
-        bench.start();
-        bench
-    }
-
-    /// Starts the painter, as a new window does.
-    fn start(&mut self) {
-        self.end();
         let open = Box::new(|name: &str, path: &Path| ImageModel::open(name, path, 1));
-        let (port, parts) = connect(open, Arc::new(|| {}));
-        self.port = Some(port);
-        self.thread = Some(std::thread::spawn(move || Worker::new(parts).run()));
-        self.arrived.clear();
-    }
-
-    fn end(&mut self) {
-        self.port = None;
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("an end");
-        }
+        let (sender, gallery) = bounded(INPUTS);
+        let (port, parts) = connect(open, sender, Arc::new(|| {}));
+        let thread = Some(std::thread::spawn(move || Worker::new(parts).run()));
+        Self { port: Some(port), thread, dir, model, gallery: Some(gallery), arrived: Vec::new(), shown: None }
     }
 
     fn port(&self) -> &PaintPort {
@@ -69,14 +58,17 @@ impl Bench {
     }
 
     /// Waits until it holds; pictures that come are gathered.
-    fn until(&mut self, what: &str, holds: impl Fn(&PaintState, &[Painted]) -> bool) -> PaintState {
+    fn until(&mut self, what: &str, holds: impl Fn(&PaintState, &[Arc<Painted>]) -> bool) -> PaintState {
         let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
-            let port = self.port().clone();
-            let state = port.look(|state| {
-                self.arrived.append(&mut state.arrived);
-                state.clone()
-            });
+            let state = self.port().look(|state| state.clone());
+            for input in self.gallery.iter().flat_map(Receiver::try_iter) {
+                let GalleryInput::Drawn { painted, show } = input else { panic!("{input:?}") };
+                if show {
+                    self.shown.clone_from(&painted.path);
+                }
+                self.arrived.push(painted);
+            }
             if holds(&state, &self.arrived) {
                 return state;
             }
@@ -84,16 +76,11 @@ impl Bench {
         }
         panic!("waited in vain for {what}");
     }
-
-    fn names(&self) -> Vec<String> {
-        let name = |painted: &Painted| painted.path.as_ref()?.file_name()?.to_str().map(str::to_owned);
-        self.arrived.iter().filter_map(name).collect()
-    }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        self.port = None;
+        (self.port, self.gallery) = (None, None);
         let ended = self.thread.take().map(std::thread::JoinHandle::join);
         assert!(std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
     }
@@ -114,7 +101,7 @@ fn pictures_come_in_order_and_are_kept_with_what_makes_them_again() {
         .draw(&requests, &go, &mut |_, picture| {
             let painted = &bench.arrived[index];
             let chosen = ImageRequest { class: painted.recipe.request.class, ..requests[index].clone() };
-            assert!(painted.picture == picture && painted.recipe.request == chosen && painted.is_new);
+            assert!(painted.picture == picture && painted.recipe.request == chosen);
             assert!(chosen.class.is_some_and(|class| class < 3));
             let path = painted.path.as_ref().expect("a path");
             assert_eq!(path, &bench.folder().join(format!("0001-{index:04}.png")));
@@ -144,53 +131,6 @@ fn a_preview_does_not_wait_for_a_sheet_and_a_sheet_can_be_stopped() {
     // What was drawn is kept, and nothing else.
     assert_eq!(fs::read_dir(bench.folder()).expect("a folder").count(), count);
     assert!(count < 100_000);
-}
-
-#[test]
-fn what_was_kept_is_there_again_with_its_stars() {
-    let mut bench = Bench::new();
-    // Nothing was kept yet, which is no error.
-    bench.tell(PaintInput::Read { folder: bench.folder() });
-    bench.open();
-    bench.draw(0..3, "0001");
-    bench.draw(3..5, "0002");
-    bench.until("pictures", |_, arrived| arrived.len() == 5);
-    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0001.png"), starred: true });
-    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0002.png"), starred: true });
-    bench.tell(PaintInput::Star { path: bench.folder().join("0001-0002.png"), starred: false });
-    bench.end();
-    fs::write(bench.folder().join("0003-0000.png"), b"no picture").expect("written");
-    fs::write(bench.folder().join("notes.txt"), b"text").expect("written");
-    bench.start();
-    bench.tell(PaintInput::Read { folder: bench.folder() });
-    let state = bench.until("pictures", |_, arrived| arrived.len() == 5);
-    assert_eq!((state.passed_over, state.error), (1, None));
-    // The second sheet was asked for while the first was drawn, or after: either way its names come later.
-    let mut sorted = bench.names();
-    sorted.sort_unstable_by(|a, b| b.cmp(a));
-    assert_eq!(bench.names(), sorted);
-    let starred: Vec<_> = bench.arrived.iter().filter(|painted| painted.starred && !painted.is_new).collect();
-    assert!(starred.len() == 1 && starred[0].path.as_ref().expect("a path").ends_with("0001-0001.png"));
-}
-
-#[test]
-fn a_picture_goes_to_the_bin_and_back() {
-    let mut bench = Bench::new();
-    bench.open();
-    bench.draw(0..2, "0001");
-    bench.until("pictures", |_, arrived| arrived.len() == 2);
-    let path = bench.folder().join("0001-0000.png");
-    let before = fs::read(&path).expect("a file");
-    bench.tell(PaintInput::Bin { path: path.clone() });
-    bench.tell(PaintInput::Restore { path: path.clone() });
-    bench.until("it back", |_, arrived| arrived.len() == 3);
-    assert_eq!(fs::read(&path).expect("a file"), before);
-    assert_eq!(bench.arrived[2].picture, bench.arrived[0].picture);
-    bench.tell(PaintInput::Bin { path: path.clone() });
-    bench.tell(PaintInput::Bin { path: path.clone() });
-    let state = bench.until("an error", |state, _| state.error.is_some());
-    assert!(state.error.expect("an error").to_string().contains("0001-0000.png"));
-    assert!(!path.exists() && bench.folder().join("bin/0001-0000.png").exists());
 }
 
 #[test]
@@ -283,6 +223,7 @@ fn a_picture_is_enlarged_and_kept_and_that_can_be_stopped() {
             keep,
         }))
     };
+    assert_eq!(bench.shown, None);
     // As it is, and drawn anew: the same.
     let wishes = [wish(Some(bench.arrived[0].picture.clone()), "0002"), wish(None, "0003")];
     wishes.into_iter().for_each(|wish| bench.tell(wish));
@@ -292,6 +233,7 @@ fn a_picture_is_enlarged_and_kept_and_that_can_be_stopped() {
     assert_eq!((first.picture.width, &first.picture), (64, &second.picture));
     let how = first.recipe.upscaled.as_ref().expect("enlarged");
     assert_eq!((how.scale, how.model.name.as_str()), (2, upscaler.to_str().expect("a path")));
+    assert_eq!(bench.shown, second.path);
     let path = first.path.as_ref().expect("kept");
     let kept = contents(&fs::read(path).expect("a file"), path).expect("a picture");
     assert_eq!(kept.recipe.expect("a recipe").expect("a good one").work, Work::Image(first.recipe.clone()));
@@ -306,39 +248,10 @@ fn a_picture_is_enlarged_and_kept_and_that_can_be_stopped() {
 }
 
 #[test]
-fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
+fn a_picture_of_anybodys_is_enlarged_into_another_file() {
     let mut bench = Bench::new();
-    bench.open();
-    bench.draw(0..1, "0001");
-    bench.until("a picture", |_, arrived| arrived.len() == 1);
-    let outside = bench.dir.path().join("外 outside.png");
-    fs::rename(bench.folder().join("0001-0000.png"), &outside).expect("moved");
-    let keep = Some((bench.folder(), "0002".to_owned()));
-    let import = |path: &Path| PaintInput::Import { path: path.to_owned(), keep: keep.clone() };
-    bench.tell(import(&outside));
-    let state = bench.until("it", |_, arrived| arrived.len() == 2);
-    let kept = bench.folder().join("0002-from-outside-00.png");
-    assert_eq!((state.shown.as_ref(), bench.arrived[1].path.as_ref()), (Some(&kept), Some(&kept)));
-    assert_eq!(bench.arrived[1].recipe, bench.arrived[0].recipe);
-    assert_eq!(fs::read(&kept).expect("a file"), fs::read(&outside).expect("a file"));
-    // Another one of the same moment has a name of its own.
-    bench.tell(import(&outside));
-    let state = bench.until("it again", |_, arrived| arrived.len() == 3);
-    assert_eq!(state.shown, Some(bench.folder().join("0002-from-outside-01.png")));
-    // Another program's, and one that is a picture and nothing else.
-    let text = "a lighthouse\\nSteps: 20, Seed: 5";
-    let foreign = bench.dir.path().join("foreign.png");
-    let bytes = crate::formats::png::encode(8, 6, &[90; 144], &[("parameters", text)]).expect("PNG");
-    fs::write(&foreign, bytes).expect("written");
     let photo = bench.dir.path().join("photo.jpg");
     image::RgbImage::from_pixel(9, 7, image::Rgb([200, 90, 30])).save(&photo).expect("saved");
-    for (path, says) in [(&foreign, "AUTOMATIC1111: a lighthouse"), (&photo, "no recipe")] {
-        bench.tell(import(path));
-        let state = bench.until("what it is", |state, _| !state.foreign.is_empty());
-        let (of, what) = &state.foreign[0];
-        assert!(of == path && what.to_string().contains(says), "{what}");
-        bench.port().look(|state| state.foreign.clear());
-    }
     let upscaler = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/upscale/srvgg_x2.safetensors");
     let to = bench.dir.path().join("photo ×2.png");
     let upscaler = ("small".to_owned(), upscaler);
@@ -348,10 +261,6 @@ fn pictures_from_outside_come_into_the_gallery_or_are_told_and_enlarged() {
     let large = contents(&fs::read(&to).expect("a file"), &to).expect("a picture");
     assert_eq!((large.file.width, large.file.height, large.recipe), (18, 14, None));
     assert!(large.file.text(crate::formats::png::XMP).is_some_and(|text| text.contains("composite")));
-    let text = bench.dir.path().join("text.png");
-    fs::write(&text, b"no picture").expect("written");
-    bench.tell(import(&text));
-    bench.until("an error", |state, _| state.error.is_some());
 }
 
 #[test]
@@ -359,9 +268,16 @@ fn what_cannot_be_begun_stops_nothing_and_the_open_model_stays() {
     let mut bench = Bench::new();
     bench.open();
     bench.draw(0..60, "0001");
-    bench.tell(PaintInput::Bin { path: bench.folder().join("none.png") });
+    fs::create_dir_all(bench.dir.path().join("full/of")).expect("a folder");
+    let film = ToFilm {
+        requests: vec![ImageRequest::of_seed(1)],
+        rate: 5,
+        kind: FilmKind::Frames,
+        path: bench.dir.path().join("full"),
+    };
+    bench.tell(PaintInput::Film(Box::new(film)));
     let state = bench.until("an error", |state, _| state.error.is_some());
-    assert!(state.error.expect("an error").to_string().contains("none.png"));
+    assert!(state.error.expect("an error").to_string().contains("full"));
     bench.until("all pictures all the same", |state, arrived| arrived.len() == 60 && state.drawing.is_none());
     bench.port().look(|state| state.error = None);
     bench.tell(PaintInput::Open { name: "gone".to_owned(), path: bench.dir.path().join("gone.safetensors") });

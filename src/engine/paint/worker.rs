@@ -1,11 +1,11 @@
-//! The loop: takes inputs, draws a few pictures, keeps them, reads a few kept ones.
+//! The loop: takes inputs, draws a few pictures, keeps them.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -15,33 +15,25 @@ mod sketch;
 
 use crossbeam_channel::TryRecvError;
 
-use super::{FilmKind, PaintInput, PaintState, Painted, Parts, ToFilm};
+use super::{FilmKind, PaintInput, PaintState, Parts, ToFilm};
 use crate::{
     Error, Result, catalogue, crash,
-    engine::lock,
-    files,
+    engine::{
+        gallery::{GalleryInput, Painted},
+        lock,
+    },
     generate::image::{ImageModel, ImageRequest, Picture, Upscaler},
-    recipe::{self, ImageRecipe, ModelRef, Work},
+    recipe::{ImageRecipe, ModelRef},
 };
 
-/// Kept pictures that are read, the newest of them.
-const MOST_READ: usize = 4_000;
-/// Files of kept pictures read between two looks at the inputs.
-const READ_AT_ONCE: usize = 16;
-/// The largest file of a kept picture.
-const MOST_FILE_BYTES: u64 = 64 << 20;
 /// How long drawing goes on between two looks at the inputs.
 const PASS: Duration = Duration::from_millis(60);
 /// The most pictures drawn between two looks.
 const MOST_AT_ONCE: usize = 32;
 /// The window is woken no more often than this.
 const FRAME: Duration = Duration::from_millis(33);
-/// Where marks are kept, beside the pictures.
-const MARKS: &str = "marks.json";
-/// The folder of what was thrown away, beside the pictures.
-const BIN: &str = "bin";
 
-use kept::{bin, keep, restore};
+use kept::keep;
 use large::Large;
 
 pub(in crate::engine) struct Worker {
@@ -66,9 +58,6 @@ pub(in crate::engine) struct Worker {
     enlarge: VecDeque<Large>,
     /// Inputs that came while a picture was being enlarged.
     late: VecDeque<PaintInput>,
-    /// Kept pictures that are still to be read.
-    unread: VecDeque<PathBuf>,
-    marks: BTreeSet<String>,
     woken: Instant,
 }
 
@@ -88,8 +77,6 @@ impl Worker {
             upscaler: None,
             enlarge: VecDeque::new(),
             late: VecDeque::new(),
-            unread: VecDeque::new(),
-            marks: BTreeSet::new(),
             woken: Instant::now(),
         }
     }
@@ -98,7 +85,7 @@ impl Worker {
     pub fn run(mut self) {
         loop {
             let idle = self.queue.is_empty() && self.enlarge.is_empty() && self.films.is_empty();
-            let idle = idle && self.preview.is_none() && self.sketch.1.is_empty() && self.unread.is_empty();
+            let idle = idle && self.preview.is_none() && self.sketch.1.is_empty();
             let input = match (self.late.pop_front(), idle) {
                 (Some(late), _) => Ok(late),
                 (None, true) => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
@@ -190,19 +177,7 @@ impl Worker {
                 self.enlarge.push_back(Large::File { upscaler, from, to });
                 self.show(|state| state.enlarging = state.enlarging.or(Some(0.0)));
             }
-            PaintInput::Import { path, keep } => self.import(&path, keep)?,
             PaintInput::Stop => self.stop(),
-            PaintInput::Read { folder } => self.read(&folder)?,
-            PaintInput::Star { path, starred } => self.star(&path, starred)?,
-            PaintInput::Bin { path } => bin(&path)?,
-            PaintInput::Restore { path } => {
-                restore(&path)?;
-                let painted = self.kept(&path).map(|painted| Painted { is_new: true, ..painted });
-                self.show(|state| {
-                    state.shown = painted.as_ref().and_then(|painted| painted.path.clone());
-                    state.arrived.extend(painted);
-                });
-            }
         }
         (self.parts.waker)();
         Ok(())
@@ -247,8 +222,6 @@ impl Worker {
             self.enlarge(wish)?;
         } else if !self.queue.is_empty() {
             self.draw_some()?;
-        } else {
-            self.read_some();
         }
         Ok(())
     }
@@ -289,64 +262,17 @@ impl Worker {
             if let Some(path) = &path {
                 keep(path, &picture, &recipe)?;
             }
-            self.show(|state| state.arrived.push(Painted { path, recipe, picture, starred: false, is_new: true }));
+            self.hand_over(Painted { path, recipe, picture }, false);
         }
         self.show_drawing();
         self.wake(self.queue.is_empty());
         Ok(())
     }
 
-    /// Lists what is kept; reading it is done in pieces.
-    fn read(&mut self, folder: &Path) -> Result<()> {
-        self.marks = fs::read_to_string(folder.join(MARKS))
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            // Nothing was kept yet.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(why) => return Err(Error::file(("open", "打开"), folder, &why)),
-        };
-        let png = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(png).collect();
-        // Names begin with the time: the newest come first.
-        paths.sort_unstable_by(|a, b| b.cmp(a));
-        paths.truncate(MOST_READ);
-        self.unread = paths.into();
-        Ok(())
-    }
-
-    fn read_some(&mut self) {
-        let count = READ_AT_ONCE.min(self.unread.len());
-        let paths: Vec<PathBuf> = self.unread.drain(..count).collect();
-        let read: Vec<_> = paths.iter().filter_map(|path| self.kept(path)).collect();
-        self.show(|state| {
-            state.passed_over += paths.len() - read.len();
-            state.arrived.extend(read);
-        });
-        self.wake(self.unread.is_empty());
-    }
-
-    /// A kept picture; `None` when the file is no picture of the studio's.
-    fn kept(&self, path: &Path) -> Option<Painted> {
-        let bytes = files::read_bytes(path, MOST_FILE_BYTES).ok()?;
-        let contents = recipe::contents(&bytes, path).ok()?;
-        let Work::Image(recipe) = contents.recipe?.ok()?.work else { return None };
-        let file = contents.file;
-        let picture = Picture { width: file.width, height: file.height, rgb: file.rgb };
-        let starred = name(path).is_some_and(|name| self.marks.contains(name));
-        Some(Painted { path: Some(path.to_owned()), recipe, picture, starred, is_new: false })
-    }
-
-    fn star(&mut self, path: &Path, starred: bool) -> Result<()> {
-        let (Some(folder), Some(name)) = (path.parent(), name(path)) else { return Ok(()) };
-        let changed = if starred { self.marks.insert(name.to_owned()) } else { self.marks.remove(name) };
-        if !changed {
-            return Ok(());
-        }
-        let text = serde_json::to_string_pretty(&self.marks).unwrap_or_default();
-        files::write_whole(&folder.join(MARKS), text.as_bytes())
+    /// Gives a picture to the gallery; `show` when it was waited for.
+    fn hand_over(&self, painted: Painted, show: bool) {
+        // It has gone only when the program ends: the file is there at the next start.
+        let _ = self.parts.gallery.send(GalleryInput::Drawn { painted: Arc::new(painted), show });
     }
 
     fn show_drawing(&self) {
@@ -372,8 +298,4 @@ fn next_count(count: usize, took: Duration) -> usize {
 
 fn none_open() -> Error {
     Error::new("No model is open.", "没有打开的模型。")
-}
-
-fn name(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
 }

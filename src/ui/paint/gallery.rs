@@ -1,14 +1,19 @@
-//! The gallery: thumbnails in rows, of which only those in sight are drawn.
+//! The gallery: thumbnails in rows, of which only those in sight are drawn, and asked for.
 
-use egui::{Align, CornerRadius, Layout, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+use egui::{
+    CornerRadius, Key as Press, Modifiers, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+};
 use egui::{accesskit::Role, pos2, vec2};
 
-use super::words;
-use crate::ui::{
-    Icon, Key,
-    state::State,
-    text::{self, fill},
-    theme, widgets,
+use super::{PictureId, bar, marks};
+use crate::{
+    engine::{Entry, GalleryInput, MOST_RATING, MarkChange},
+    ui::{
+        Icon, Key,
+        state::{Action, State},
+        text::fill,
+        theme, widgets,
+    },
 };
 
 /// About how wide a thumbnail is.
@@ -16,22 +21,19 @@ const THUMBNAIL: f32 = 112.0;
 const GAP: f32 = 12.0;
 /// How far the ring around a chosen picture reaches beyond it.
 const RING: f32 = 4.0;
+/// Rows below those in sight whose thumbnails are asked for too.
+const AHEAD: usize = 2;
 
 pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     ui.spacing_mut().item_spacing.y = 8.0;
-    bar_ui(ui, state);
-    words::told_ui(ui, state);
+    bar::bar_ui(ui, state);
     ui.spacing_mut().item_spacing.y = 12.0;
-    if state.paint.pictures.is_empty() && !state.paint.is_busy() {
+    if state.paint.shelf.is_empty() && !state.paint.is_busy() {
         return super::empty_ui(ui, state, Key::PaintEmpty, Key::PaintEmptyHow);
     }
-    let shown: Vec<usize> = (0..state.paint.pictures.len())
-        .filter(|index| !state.paint.only_starred || state.paint.pictures[*index].1.starred)
-        .collect();
+    let shown = state.paint.shelf.shown().to_vec();
     if shown.is_empty() {
-        let key = if state.paint.only_starred { Key::NoneStarred } else { Key::Drawing };
-        widgets::note(ui, state.t(key));
-        return;
+        return nothing_ui(ui, state);
     }
     let width = ui.available_width() - theme::WORK_MARGIN;
     let columns = ((width + GAP) / (THUMBNAIL + GAP)).floor().max(1.0) as usize;
@@ -39,74 +41,162 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     state.paint.textures.begin();
     ui.spacing_mut().item_spacing.y = GAP;
     let rows = shown.len().div_ceil(columns);
+    let mut has_keys = ui.memory(|memory| memory.focused()).is_none();
     ScrollArea::vertical().auto_shrink(false).show_rows(ui, side, rows, |ui, range| {
         // The ring around the chosen picture reaches beyond it.
         ui.set_clip_rect(ui.clip_rect().expand(RING));
+        let last = range.end;
+        let first = range.start;
         for row in range {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = GAP;
-                for index in shown.iter().skip(row * columns).take(columns) {
-                    thumbnail_ui(ui, state, *index, side);
+                for id in shown.iter().skip(row * columns).take(columns) {
+                    has_keys |= thumbnail_ui(ui, state, *id, side).has_focus();
                 }
             });
         }
+        let near = shown.iter().skip(first * columns).take((last + AHEAD - first) * columns);
+        ask_for_thumbnails(state, near.copied());
     });
+    if has_keys && !state.sheet_open && !egui::Popup::is_any_open(ui.ctx()) {
+        keys(ui, state);
+    }
 }
 
-/// The line of words, and which pictures are shown.
-fn bar_ui(ui: &mut Ui, state: &mut State) {
-    let all = text::count(state.paint.pictures.len());
-    let starred = text::count(state.paint.pictures.iter().filter(|(_, painted)| painted.starred).count());
-    let size = vec2(ui.available_width() - theme::WORK_MARGIN, theme::CONTROL_HEIGHT);
-    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
-        let names = [fill(state.lang, Key::AllPictures, &[&all]), fill(state.lang, Key::Starred, &[&starred])];
-        let tips = [state.t(Key::AllPicturesTip).to_owned(), state.t(Key::StarredTip).to_owned()];
-        let choices = [(false, names[0].as_str()), (true, names[1].as_str())];
-        let wide = vec2(220.0, theme::CONTROL_HEIGHT);
-        widgets::segmented_with_tips(ui, wide, &mut state.paint.only_starred, &choices, &tips);
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| words::field_ui(ui, state));
-    });
+/// Nothing is found, or nothing has come yet.
+fn nothing_ui(ui: &mut Ui, state: &mut State) {
+    let query = &state.paint.shelf.query;
+    let key = match state.paint.shelf.is_empty() {
+        true => Key::Drawing,
+        false if query.starred && state.paint.shelf.starred() == 0 => Key::NoneStarred,
+        false => Key::NoneFound,
+    };
+    widgets::note(ui, state.t(key));
+    if key == Key::NoneFound {
+        let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::ShowAll));
+        if button.on_hover_text(state.t(Key::AllPicturesTip)).clicked() {
+            bar::show_all(&mut state.paint.shelf.query);
+        }
+    }
 }
 
-fn thumbnail_ui(ui: &mut Ui, state: &mut State, index: usize, side: f32) {
+/// Asks for the thumbnails that are in sight or nearly, and not here.
+fn ask_for_thumbnails(state: &mut State, near: impl Iterator<Item = PictureId>) {
+    let view = &mut state.paint;
+    let missing: Vec<PictureId> = near.filter(|id| !view.textures.has(*id)).collect();
+    if missing.iter().any(|id| !view.asked.thumbnails.contains(id)) {
+        let paths = missing.iter().filter_map(|id| view.shelf.get(*id)?.path.clone()).collect();
+        view.asked.thumbnails = missing;
+        state.ask(Action::Gallery(GalleryInput::Thumbnails(paths)));
+    }
+}
+
+fn thumbnail_ui(ui: &mut Ui, state: &mut State, id: PictureId, side: f32) -> Response {
     let palette = theme::palette(ui);
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
     let view = &mut state.paint;
-    let (id, painted) = &view.pictures[index];
-    let id = *id;
-    let texture = view.textures.of(ui.ctx(), id, &painted.picture);
-    let chosen = view.selected == Some(id);
-    let partner = view.partner == Some(id);
-    let starred = painted.starred;
-    let seed = painted.recipe.request.seeds.first().map_or(0, |part| part.seed);
-    let name = fill(state.lang, Key::PictureOf, &[&seed.to_string()]);
-    response.widget_info(|| WidgetInfo::selected(Role::Image, true, chosen, &name));
+    let Some(entry) = view.shelf.get(id).cloned() else { return response };
+    let chosen = view.selected == Some(id) || view.partner == Some(id);
+    let together = view.shelf.several.contains(&id);
+    let name = fill(state.lang, Key::PictureOf, &[&entry.seed.to_string()]);
+    response.widget_info(|| WidgetInfo::selected(Role::Image, true, view.selected == Some(id) || together, &name));
     let radius = CornerRadius::same(theme::RADIUS);
-    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    egui::Image::from_texture((texture, rect.size())).corner_radius(radius).uv(uv).paint_at(ui, rect);
-    let line = match (chosen, partner, response.hovered()) {
-        (true, ..) | (_, true, _) => Stroke::new(2.0, palette.accent),
-        (_, _, true) => Stroke::new(1.0, palette.hairline_strong),
+    match view.textures.of(ui.ctx(), id, palette.panel) {
+        Some(texture) => {
+            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            egui::Image::from_texture((texture, rect.size())).corner_radius(radius).uv(uv).paint_at(ui, rect);
+        }
+        None => {
+            ui.painter().rect_filled(rect, radius, palette.panel);
+        }
+    }
+    let line = match (chosen || together, response.hovered()) {
+        (true, _) => Stroke::new(2.0, palette.accent),
+        (_, true) => Stroke::new(1.0, palette.hairline_strong),
         _ => Stroke::new(1.0, palette.hairline),
     };
-    if chosen || partner {
+    if chosen || together {
         ui.painter().rect_stroke(rect.expand(3.0), theme::RADIUS + 2, line, StrokeKind::Inside);
     } else {
         ui.painter().rect_stroke(rect, radius, line, StrokeKind::Inside);
     }
-    if starred {
+    badges(ui, rect, &entry, together, view.choosing);
+    widgets::focus_ring(ui, &response, theme::RADIUS);
+    if response.clicked() {
+        clicked(ui, state, id);
+    }
+    response
+}
+
+/// The star, the rating, and whether it is chosen with others.
+fn badges(ui: &Ui, rect: Rect, entry: &Entry, together: bool, choosing: bool) {
+    let palette = theme::palette(ui);
+    if entry.mark.starred {
         let place = Rect::from_center_size(pos2(rect.right() - 14.0, rect.top() + 14.0), Vec2::splat(20.0));
         ui.painter().circle_filled(place.center(), 10.0, palette.background);
         Icon::Star.paint(ui.painter(), place, 12.0, palette.accent);
     }
-    widgets::focus_ring(ui, &response, theme::RADIUS);
-    if response.clicked() {
-        let mixes = ui.input(|input| input.modifiers.command) && state.paint.selected.is_some_and(|one| one != id);
-        if mixes {
-            state.paint.partner = (state.paint.partner != Some(id)).then_some(id);
-        } else {
-            state.paint.choose(id);
+    if together || choosing {
+        let place = Rect::from_center_size(pos2(rect.left() + 14.0, rect.top() + 14.0), Vec2::splat(20.0));
+        let fill = if together { palette.accent } else { palette.background };
+        ui.painter().circle(place.center(), 9.0, fill, Stroke::new(1.0, palette.hairline_strong));
+        if together {
+            Icon::Check.paint(ui.painter(), place, 12.0, palette.on_accent);
         }
+    }
+    if entry.mark.rating > 0 {
+        let size = vec2(f32::from(entry.mark.rating) * 8.0 + 8.0, 14.0);
+        let pill = Rect::from_min_size(pos2(rect.left() + 5.0, rect.bottom() - 5.0 - size.y), size);
+        ui.painter().rect_filled(pill, 7, palette.background);
+        for dot in 0..entry.mark.rating {
+            let at = pos2(pill.left() + 8.0 + f32::from(dot) * 8.0, pill.center().y);
+            ui.painter().circle_filled(at, 2.5, palette.accent);
+        }
+    }
+}
+
+fn clicked(ui: &Ui, state: &mut State, id: PictureId) {
+    let modifiers = ui.input(|input| input.modifiers);
+    let view = &mut state.paint;
+    let anchor = view.selected.filter(|anchor| *anchor != id);
+    match anchor {
+        Some(anchor) if modifiers.shift => {
+            view.shelf.several.clear();
+            view.shelf.choose_range(anchor, id);
+        }
+        _ if view.choosing => {
+            if view.shelf.several.remove(&id) {
+                return;
+            }
+            view.shelf.several.insert(id);
+            view.choose(id);
+        }
+        Some(_) if modifiers.command => view.partner = (view.partner != Some(id)).then_some(id),
+        _ => view.choose_alone(id),
+    }
+}
+
+/// Keys of the gallery: rating, everything, the search, the bin.
+fn keys(ui: &Ui, state: &mut State) {
+    let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
+    let digits = [Press::Num0, Press::Num1, Press::Num2, Press::Num3, Press::Num4, Press::Num5];
+    for (rating, key) in (0..=MOST_RATING).zip(digits) {
+        if pressed(Modifiers::NONE, key) {
+            let paths = marks::paths(state);
+            marks::change(state, paths, MarkChange::Rate(rating));
+        }
+    }
+    if pressed(Modifiers::NONE, Press::Delete) {
+        let paths = marks::paths(state);
+        if !paths.is_empty() {
+            state.ask(Action::Bin(paths));
+        }
+    }
+    if pressed(Modifiers::COMMAND, Press::A) {
+        let shown = state.paint.shelf.shown().to_vec();
+        state.paint.shelf.several = shown.into_iter().collect();
+    }
+    if pressed(Modifiers::COMMAND, Press::F) {
+        ui.memory_mut(|memory| memory.request_focus(bar::search_id()));
     }
 }

@@ -1,10 +1,14 @@
 //! The Paint page: a gallery of what was drawn, and the picture that was chosen in it, to be varied, mixed and steered.
 
+mod bar;
 mod gallery;
 mod map;
+mod marks;
 mod mix;
 mod panel;
 mod path;
+mod several;
+mod shelf;
 mod textures;
 pub mod words;
 
@@ -15,13 +19,16 @@ use super::{
     state::{Action, State},
     theme, widgets,
 };
+use std::{path::PathBuf, sync::Arc};
+
 use crate::{
-    engine::{PaintInput, Painted},
+    engine::{Arrival, Entry, GalleryInput, PaintInput, Painted},
     generate::image::{Direction, ImageModelInfo, ImageRequest, Picture},
 };
 pub use map::MapView;
 use mix::mixed;
 pub use path::PathView;
+pub use shelf::Shelf;
 use textures::Textures;
 
 /// Directions that have a slider.
@@ -89,8 +96,20 @@ pub struct PaintView {
     pub sketch: Sketch,
     /// The model that map and path belong to, by its SHA-256.
     made_for: String,
-    /// What was drawn, the newest first.
-    pub pictures: Vec<(PictureId, Painted)>,
+    /// What was drawn.
+    pub shelf: Shelf,
+    /// How many files of the folder are read, of those that are new to the index.
+    pub reading: Option<(usize, usize)>,
+    /// How many pictures are exported, of how many.
+    pub exporting: Option<(usize, usize)>,
+    /// Whether a click chooses one more picture.
+    pub choosing: bool,
+    /// The tag that is being typed.
+    pub tag: String,
+    /// The picture whose steps and mixture the sliders show; it may still have to be fetched.
+    shaped: Option<PictureId>,
+    /// What was asked of the gallery and has not come.
+    asked: Asked,
     /// The picture shown large.
     pub selected: Option<PictureId>,
     /// A second one, to be mixed with it.
@@ -99,53 +118,90 @@ pub struct PaintView {
     pub mix: f32,
     /// Steps along directions, for the picture shown large.
     pub steps: [f32; DIRECTIONS],
-    /// Whether only marked pictures are shown.
-    pub only_starred: bool,
     /// The preview, with its number, and the number of the one asked for last.
     pub preview: Option<(u64, Picture)>,
     /// The number of the preview that was asked for last.
     pub previews: u64,
     /// What the preview asked for last shows.
     pub previewed: Option<ImageRequest>,
-    /// Numbers given to pictures so far.
-    pub numbered: PictureId,
     textures: Textures,
 }
 
+/// What was asked of the gallery and has not come.
+#[derive(Default)]
+struct Asked {
+    thumbnails: Vec<PictureId>,
+    whole: Vec<PathBuf>,
+}
+
 impl PaintView {
-    /// Whether pictures are being drawn or enlarged.
+    /// Whether pictures are being drawn, enlarged or exported.
     pub fn is_busy(&self) -> bool {
-        self.drawing.is_some() || self.enlarging.is_some()
+        self.drawing.is_some() || self.enlarging.is_some() || self.exporting.is_some()
     }
 
-    /// Takes pictures that came.
-    pub fn arrive(&mut self, arrived: Vec<Painted>) {
-        let mut front = Vec::new();
-        for painted in arrived {
-            // A picture that was read may have been drawn by this window before.
-            let known = painted.path.is_some() && self.pictures.iter().any(|(_, known)| known.path == painted.path);
-            if known {
-                continue;
-            }
-            self.numbered += 1;
-            if painted.is_new {
-                front.push((self.numbered, painted));
-            } else {
-                self.pictures.push((self.numbered, painted));
+    /// Takes a picture that came; returns its number.
+    pub fn arrive(&mut self, arrival: Arrival) -> PictureId {
+        let thumbnail = arrival.thumbnail.clone();
+        let id = self.shelf.arrive(arrival);
+        if let Some(thumbnail) = thumbnail {
+            self.textures.put(id, Some(thumbnail));
+        }
+        id
+    }
+
+    /// Takes a thumbnail that came; `None` when there is none.
+    pub fn thumbnail(&mut self, path: &std::path::Path, thumbnail: Option<Picture>) {
+        if let Some(id) = self.shelf.at(path) {
+            self.asked.thumbnails.retain(|asked| *asked != id);
+            self.textures.put(id, thumbnail);
+        }
+    }
+
+    /// Takes a whole picture that came.
+    pub fn fetched(&mut self, painted: Arc<Painted>) {
+        self.asked.whole.retain(|path| Some(path) != painted.path.as_ref());
+        self.shelf.fetched(painted);
+        self.shape();
+    }
+
+    /// Takes a picture out that is not there any more; the one beside it is shown large then.
+    pub fn remove(&mut self, path: &std::path::Path) {
+        let Some(id) = self.shelf.at(path) else { return };
+        let next = (self.selected == Some(id)).then(|| self.beside(id)).flatten();
+        self.shelf.remove(id);
+        self.textures.forget(id);
+        self.partner = self.partner.filter(|partner| *partner != id);
+        if self.selected == Some(id) {
+            match next {
+                Some(next) => self.choose(next),
+                None => self.selected = None,
             }
         }
-        front.reverse();
-        self.pictures.splice(0..0, front);
     }
 
-    /// The picture with this number.
-    pub fn picture(&self, id: PictureId) -> Option<&Painted> {
-        self.pictures.iter().find(|(known, _)| *known == id).map(|(_, painted)| painted)
+    /// The picture after this one, or before it, that is not chosen with it.
+    fn beside(&self, id: PictureId) -> Option<PictureId> {
+        let shown = self.shelf.shown_now();
+        let at = shown.iter().position(|shown| *shown == id)?;
+        let stays = |id: &&PictureId| self.shelf.get(**id).is_some() && !self.shelf.several.contains(id);
+        shown[at + 1..].iter().find(stays).or_else(|| shown[..at].iter().rev().find(stays)).copied()
     }
 
-    /// The picture shown large.
-    pub fn chosen(&self) -> Option<&Painted> {
-        self.picture(self.selected?)
+    /// No pictures are chosen together any more.
+    pub fn choose_none(&mut self) {
+        self.choosing = false;
+        self.shelf.several.clear();
+    }
+
+    /// What is known of the picture shown large.
+    pub fn chosen(&self) -> Option<&Arc<Entry>> {
+        self.shelf.get(self.selected?)
+    }
+
+    /// The picture shown large, once it is here.
+    pub fn chosen_whole(&self) -> Option<&Arc<Painted>> {
+        self.shelf.whole(self.selected?)
     }
 
     /// Shows this picture large.
@@ -156,18 +212,44 @@ impl PaintView {
         self.steps = [0.0; DIRECTIONS];
         self.preview = None;
         self.previewed = None;
-        if let Some(painted) = self.picture(id) {
-            for step in painted.recipe.request.directions.clone() {
-                if let Some(value) = self.steps.get_mut(step.index as usize) {
-                    *value = step.amount;
-                }
+        self.shaped = None;
+        // What could not be had before may be there now.
+        self.asked.whole.clear();
+        self.shape();
+    }
+
+    /// Shows this picture large, and no others are chosen with it.
+    pub fn choose_alone(&mut self, id: PictureId) {
+        self.shelf.several.clear();
+        self.choose(id);
+    }
+
+    /// Sets the sliders as the chosen picture has them, once it is here.
+    fn shape(&mut self) {
+        let Some(id) = self.selected.filter(|id| self.shaped != Some(*id)) else { return };
+        let Some(painted) = self.shelf.whole(id).cloned() else { return };
+        self.shaped = Some(id);
+        for step in &painted.recipe.request.directions {
+            if let Some(value) = self.steps.get_mut(step.index as usize) {
+                *value = step.amount;
             }
         }
     }
 
+    /// The whole pictures that are needed and neither here nor asked for.
+    fn missing(&mut self) -> Vec<PathBuf> {
+        let before = self.before();
+        let ids = [self.selected, self.partner, before].into_iter().flatten();
+        let ids = ids.filter(|id| self.shelf.whole(*id).is_none());
+        let paths = ids.filter_map(|id| self.shelf.get(id)?.path.clone());
+        let missing: Vec<_> = paths.filter(|path| !self.asked.whole.contains(path)).collect();
+        self.asked.whole.extend(missing.iter().cloned());
+        missing
+    }
+
     /// Whether the picture is by the model that is open.
-    pub fn is_by_open_model(&self, painted: &Painted) -> bool {
-        !self.model_sha256.is_empty() && painted.recipe.model.sha256 == self.model_sha256
+    pub fn is_by_open_model(&self, entry: &Entry) -> bool {
+        !self.model_sha256.is_empty() && entry.kind.model.sha256 == self.model_sha256
     }
 
     /// Takes a sketch that came.
@@ -181,8 +263,8 @@ impl PaintView {
 
     /// The chosen picture's request, if the model that is open can go on from it.
     fn usable(&self, id: Option<PictureId>) -> Option<ImageRequest> {
-        let one = self.picture(id?).filter(|one| self.is_by_open_model(one))?;
-        Some(one.recipe.request.clone())
+        self.shelf.get(id?).filter(|one| self.is_by_open_model(one))?;
+        Some(self.shelf.whole(id?)?.recipe.request.clone())
     }
 
     /// What the large picture is to show instead of a kept one.
@@ -195,27 +277,22 @@ impl PaintView {
     }
 
     /// What the chosen picture was enlarged from, if that is in the gallery.
-    pub fn before(&self) -> Option<(PictureId, &Painted)> {
-        let chosen = self.chosen().filter(|chosen| chosen.recipe.upscaled.is_some())?;
-        let is_it = |one: &Painted| {
-            let (a, b) = (&one.recipe, &chosen.recipe);
-            a.upscaled.is_none() && a.model == b.model && a.request == b.request
-        };
-        self.pictures.iter().find(|(_, one)| is_it(one)).map(|(id, one)| (*id, one))
+    pub fn before(&self) -> Option<PictureId> {
+        self.chosen().filter(|chosen| chosen.is_enlarged).and_then(|chosen| self.shelf.before(chosen))
     }
 
     /// What the sliders make of the chosen picture; `None` when that is the picture itself, or another model's.
     pub fn edited(&self) -> Option<ImageRequest> {
-        let chosen = self.chosen().filter(|chosen| self.is_by_open_model(chosen))?;
-        let mut request = chosen.recipe.request.clone();
-        if let Some(partner) = self.partner.and_then(|id| self.picture(id)).filter(|one| self.is_by_open_model(one)) {
-            request = mixed(&request, &partner.recipe.request, self.mix);
+        let own = self.usable(self.selected).filter(|_| self.shaped == self.selected)?;
+        let mut request = own.clone();
+        if let Some(partner) = self.usable(self.partner) {
+            request = mixed(&request, &partner, self.mix);
         }
         let beyond = request.directions.iter().filter(|step| step.index as usize >= DIRECTIONS).copied();
         let steps = self.steps.iter().enumerate().filter(|(_, amount)| **amount != 0.0);
         let steps = steps.map(|(index, amount)| Direction { index: index as u32, amount: *amount });
         request.directions = steps.chain(beyond).collect();
-        (request != chosen.recipe.request).then_some(request)
+        (request != own).then_some(request)
     }
 }
 
@@ -258,6 +335,9 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     });
     preview(state);
     sketch(state);
+    for path in state.paint.missing() {
+        state.ask(Action::Gallery(GalleryInput::Fetch(path)));
+    }
 }
 
 /// The views, in the header.
@@ -318,31 +398,4 @@ fn empty_ui(ui: &mut Ui, state: &State, what: Key, how: Key) {
         let text = egui::RichText::new(state.t(how)).font(theme::row());
         ui.add(egui::Label::new(text.color(theme::palette(ui).muted)).wrap());
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn new_pictures_come_first_and_read_ones_after() {
-        let painted = |name: &str, is_new: bool| Painted {
-            path: Some(name.into()),
-            recipe: crate::recipe::ImageRecipe {
-                model: crate::recipe::ModelRef { name: "m".to_owned(), sha256: "s".to_owned() },
-                request: ImageRequest::of_seed(1),
-                width: 1,
-                height: 1,
-                upscaled: None,
-            },
-            picture: Picture { width: 1, height: 1, rgb: vec![0; 3] },
-            starred: false,
-            is_new,
-        };
-        let mut view = PaintView::default();
-        view.arrive(vec![painted("d", false), painted("c", false)]);
-        view.arrive(vec![painted("e", true), painted("f", true), painted("d", false)]);
-        let names: Vec<_> = view.pictures.iter().map(|(_, one)| one.path.clone().expect("a path")).collect();
-        assert_eq!(names, ["f", "e", "d", "c"].map(std::path::PathBuf::from));
-    }
 }

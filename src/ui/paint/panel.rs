@@ -3,8 +3,9 @@
 use egui::{CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense, TextureId, Ui, Vec2, WidgetInfo};
 use egui::{accesskit::Role, pos2, vec2};
 
-use super::{DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, mix::varied, path};
+use super::{DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several};
 use crate::{
+    engine::{Entry, MarkChange},
     generate::image::ImageRequest,
     ui::{
         Icon, Key, preferences,
@@ -15,6 +16,10 @@ use crate::{
     },
 };
 
+/// Slots of textures of whole pictures: the chosen one, and what it was enlarged from.
+const CHOSEN: usize = 0;
+const BEFORE: usize = 1;
+
 pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // The scroll bar stands in the margin.
@@ -24,7 +29,10 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
             View::Map => map::panel_ui(ui, state),
             View::Path => path::panel_ui(ui, state),
             View::Gallery => {
-                if state.paint.chosen().is_some() {
+                if marks::is_several(&state.paint) {
+                    several::several_ui(ui, state);
+                    ui.add_space(20.0);
+                } else if state.paint.chosen().is_some() {
                     large_ui(ui, state);
                     ui.add_space(20.0);
                 }
@@ -66,21 +74,28 @@ pub(super) fn picture_ui(
 fn large_ui(ui: &mut Ui, state: &mut State) {
     let view = &mut state.paint;
     let Some(id) = view.selected else { return };
-    let Some((_, painted)) = view.pictures.iter().find(|(known, _)| *known == id) else { return };
-    let texture = match &view.preview {
-        Some((number, picture)) if view.previewed.is_some() => view.textures.preview(ui.ctx(), *number, picture),
-        _ => view.textures.of(ui.ctx(), id, &painted.picture),
+    let Some(entry) = view.shelf.get(id).cloned() else { return };
+    let whole = view.shelf.whole(id).cloned();
+    let texture = match (&view.preview, &whole) {
+        (Some((number, picture)), _) if view.previewed.is_some() => {
+            Some(view.textures.preview(ui.ctx(), *number, picture))
+        }
+        (_, Some(whole)) => Some(view.textures.large(ui.ctx(), CHOSEN, id, &whole.picture)),
+        // Until it comes.
+        _ => view.textures.of(ui.ctx(), id, theme::palette(ui).panel),
     };
-    let (width, height) = (painted.picture.width, painted.picture.height);
-    let request = painted.recipe.request.clone();
-    let what = what(state, &request, Some([width, height]));
-    let texture = Some((texture, [width as f32, height as f32]));
+    let what = what_of(state, &entry);
+    let texture = texture.map(|texture| (texture, entry.size.map(|side| side as f32)));
     let (response, place) = picture_ui(ui, texture, &what, Sense::click_and_drag());
     if state.paint.previewed.is_none() && state.paint.before().is_some() {
         before_ui(ui, &mut state.paint, place, &response);
         response.on_hover_text(state.t(Key::BeforeAfterTip));
     }
     buttons_ui(ui, state);
+    if entry.path.is_some() {
+        ui.add_space(10.0);
+        marks::marks_ui(ui, state);
+    }
     let Some(by_open) = state.paint.chosen().map(|chosen| state.paint.is_by_open_model(chosen)) else { return };
     if !by_open {
         ui.add_space(10.0);
@@ -93,12 +108,11 @@ fn large_ui(ui: &mut Ui, state: &mut State) {
 
 /// Over an enlarged picture: what it was enlarged from, left of a line that is dragged.
 fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
-    let Some((id, before)) = view.before() else { return };
-    let before = before.picture.clone();
+    let Some((id, before)) = view.before().and_then(|id| Some((id, view.shelf.whole(id)?.clone()))) else { return };
     if let Some(pointer) = response.interact_pointer_pos() {
         view.divide = ((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
     }
-    let texture = view.textures.of(ui.ctx(), id, &before);
+    let texture = view.textures.large(ui.ctx(), BEFORE, id, &before.picture);
     let line = place.left() + view.divide * place.width();
     if response.hovered() {
         ui.ctx().set_cursor_icon(egui::CursorIcon::ResizeHorizontal);
@@ -117,28 +131,38 @@ fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
     ui.painter().circle(knob, 8.0, palette.background, egui::Stroke::new(2.0, palette.accent));
 }
 
-/// The seed, the class, the size.
+/// The seed, the class, the size of a picture of the gallery.
+fn what_of(state: &State, entry: &Entry) -> String {
+    let class = entry.kind.class_name.as_ref().map(|(en, zh)| state.lang.pick(en, zh).to_owned());
+    told(state, (entry.seed, entry.seeds as usize), class, Some(entry.size))
+}
+
+/// The same of what the open model draws.
 pub(super) fn what(state: &State, request: &ImageRequest, size: Option<[u32; 2]>) -> String {
-    let mut parts = Vec::new();
-    match request.seeds.as_slice() {
-        [one] => parts.push(fill(state.lang, Key::SeedIs, &[&one.seed.to_string()])),
-        several => parts.push(fill(state.lang, Key::SeedsAre, &[&several.len().to_string()])),
-    }
-    let chosen = state.paint.chosen().filter(|_| state.paint.view == View::Gallery);
-    let of_open = chosen.is_none_or(|chosen| state.paint.is_by_open_model(chosen));
-    let model = state.paint.model.as_ref().filter(|_| of_open);
-    let class = request.class.and_then(|class| model?.classes.get(class as usize));
-    parts.extend(class.map(|(en, zh)| state.lang.pick(en, zh).to_owned()));
+    let classes = state.paint.model.as_ref().map(|model| model.classes.as_slice()).unwrap_or_default();
+    let class = request.class.and_then(|class| classes.get(class as usize));
+    let class = class.map(|(en, zh)| state.lang.pick(en, zh).to_owned());
+    let seed = request.seeds.first().map_or(0, |part| part.seed);
+    told(state, (seed, request.seeds.len()), class, size)
+}
+
+fn told(state: &State, (seed, seeds): (u64, usize), class: Option<String>, size: Option<[u32; 2]>) -> String {
+    let mut parts = vec![match seeds {
+        0 | 1 => fill(state.lang, Key::SeedIs, &[&seed.to_string()]),
+        seeds => fill(state.lang, Key::SeedsAre, &[&seeds.to_string()]),
+    }];
+    parts.extend(class);
     parts.extend(size.map(|[width, height]| format!("{width} × {height}")));
     parts.join(" · ")
 }
 
 fn buttons_ui(ui: &mut Ui, state: &mut State) {
     let Some(chosen) = state.paint.chosen() else { return };
-    let (path, starred) = (chosen.path.clone(), chosen.starred);
-    let by_open = state.paint.is_by_open_model(chosen);
+    let (path, starred) = (chosen.path.clone(), chosen.mark.starred);
     let edited = state.paint.edited();
-    let base = edited.clone().unwrap_or_else(|| chosen.recipe.request.clone());
+    // Until the picture has come, nothing can be made of it.
+    let base = edited.clone().or_else(|| state.paint.usable(state.paint.selected));
+    let by_open = base.is_some();
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 8.0;
         ui.add_enabled_ui(by_open, |ui| {
@@ -146,7 +170,8 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
                 let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(key));
                 if button.on_hover_text(state.t(tip)).clicked() {
                     let seed = state.preferences.painting.seed;
-                    let requests = (0..VARIATIONS as u64).map(|i| varied(&base, distance, seed.wrapping_add(i)));
+                    let Some(base) = &base else { continue };
+                    let requests = (0..VARIATIONS as u64).map(|i| varied(base, distance, seed.wrapping_add(i)));
                     let requests: Vec<ImageRequest> = requests.collect();
                     state.preferences.painting.seed = seed.wrapping_add(VARIATIONS as u64) % preferences::MOST_SEED;
                     state.ask(Action::Draw(requests));
@@ -164,7 +189,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         enlarge_ui(ui, state, edited);
-        if let Some(request) = by_open.then_some(base) {
+        if let Some(request) = base {
             let button = widgets::icon_button(ui, Icon::Plus, state.t(Key::AddToPath));
             if button.on_hover_text(state.t(Key::AddToPathTip)).clicked() {
                 path::add(state, request);
@@ -174,7 +199,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
             let key = if starred { Key::Unstar } else { Key::Star };
             let button = widgets::icon_toggle(ui, Icon::Star, state.t(key), starred).on_hover_text(state.t(key));
             if button.clicked() {
-                state.ask(Action::StarPicture(path.clone(), !starred));
+                marks::change(state, vec![path.clone()], MarkChange::Star(!starred));
             }
             let button = widgets::icon_button(ui, Icon::Save, state.t(Key::SavePicture));
             if button.on_hover_text(state.t(Key::SavePictureTip)).clicked() {
@@ -182,7 +207,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
             }
             let button = widgets::icon_button(ui, Icon::Copy, state.t(Key::CopyPicture));
             if button.on_hover_text(state.t(Key::CopyPictureTip)).clicked()
-                && let Some(chosen) = state.paint.chosen()
+                && let Some(chosen) = state.paint.chosen_whole()
             {
                 let picture = &chosen.picture;
                 let size = [picture.width as usize, picture.height as usize];
@@ -190,7 +215,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
             }
             let button = widgets::icon_button(ui, Icon::Delete, state.t(Key::BinPicture));
             if button.on_hover_text(state.t(Key::BinPictureTip)).clicked() {
-                state.ask(Action::BinPicture(path));
+                state.ask(Action::Bin(vec![path]));
             }
         }
     });
@@ -201,9 +226,10 @@ fn enlarge_ui(ui: &mut Ui, state: &mut State, edited: Option<ImageRequest>) {
     let Some(chosen) = state.paint.chosen() else { return };
     let models = state.models.iter().flatten().filter(|model| model.kind == "upscale" && model.unusable.is_none());
     let models: Vec<_> = models.cloned().collect();
-    let may = chosen.recipe.upscaled.is_none() && state.paint.enlarging.is_none() && !models.is_empty();
+    let is_here = state.paint.chosen_whole().is_some();
+    let may = is_here && !chosen.is_enlarged && state.paint.enlarging.is_none() && !models.is_empty();
     let button = ui.add_enabled_ui(may, |ui| widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::Enlarge)));
-    let tip = if chosen.recipe.upscaled.is_some() { Key::EnlargedAlready } else { Key::EnlargeTip };
+    let tip = if chosen.is_enlarged { Key::EnlargedAlready } else { Key::EnlargeTip };
     let button = button.inner.on_hover_text(state.t(tip)).on_disabled_hover_text(state.t(tip));
     let popup = Popup::menu(&button).align(RectAlign::BOTTOM_START).gap(6.0).frame(widgets::popup_frame(ui));
     let mut wanted = None;

@@ -9,10 +9,17 @@ use crate::generate::image::Picture;
 
 /// Textures that are kept at least; the longest unseen go first.
 const MOST: usize = 600;
+/// Thumbnails that wait to be seen; they come again if they are needed.
+const MOST_WAITING: usize = 1_024;
 
 #[derive(Default)]
 pub(super) struct Textures {
     kept: HashMap<PictureId, (TextureHandle, u64)>,
+    /// Thumbnails that came and were not seen yet, with what tells the older ones; `None` where there is none.
+    waiting: HashMap<PictureId, (Option<Picture>, u64)>,
+    put: u64,
+    /// Whole pictures that are shown large, by slot.
+    large: HashMap<usize, (PictureId, TextureHandle)>,
     preview: Option<(u64, TextureHandle)>,
     /// Those of a view's own pictures, by slot, with what each shows.
     sketches: HashMap<usize, ((u64, usize), TextureHandle)>,
@@ -32,12 +39,48 @@ impl Textures {
         }
     }
 
-    /// The texture of a picture.
-    pub fn of(&mut self, ctx: &Context, id: PictureId, picture: &Picture) -> TextureId {
-        let frame = self.frame;
-        let load = || (ctx.load_texture(format!("picture {id}"), image(picture), OPTIONS), frame);
-        let (texture, seen) = self.kept.entry(id).or_insert_with(load);
-        *seen = frame;
+    /// Takes a thumbnail; `None` when there is none.
+    pub fn put(&mut self, id: PictureId, thumbnail: Option<Picture>) {
+        self.kept.remove(&id);
+        self.put += 1;
+        self.waiting.insert(id, (thumbnail, self.put));
+        if self.waiting.len() > MOST_WAITING {
+            let newest = self.put.saturating_sub(MOST_WAITING as u64 / 2);
+            self.waiting.retain(|_, (_, put)| *put > newest);
+        }
+    }
+
+    /// A picture is not there any more.
+    pub fn forget(&mut self, id: PictureId) {
+        self.kept.remove(&id);
+        self.waiting.remove(&id);
+    }
+
+    /// Whether the thumbnail is here.
+    pub fn has(&self, id: PictureId) -> bool {
+        self.kept.contains_key(&id) || self.waiting.contains_key(&id)
+    }
+
+    /// The texture of a thumbnail; `None` when it must be asked for. A picture that has none shows `instead`.
+    pub fn of(&mut self, ctx: &Context, id: PictureId, instead: egui::Color32) -> Option<TextureId> {
+        if let Some((texture, seen)) = self.kept.get_mut(&id) {
+            *seen = self.frame;
+            return Some(texture.id());
+        }
+        let (thumbnail, _) = self.waiting.remove(&id)?;
+        let image = thumbnail.map_or_else(|| ColorImage::filled([1, 1], instead), |thumbnail| image(&thumbnail));
+        let texture = ctx.load_texture(format!("picture {id}"), image, OPTIONS);
+        Some(self.kept.entry(id).or_insert((texture, self.frame)).0.id())
+    }
+
+    /// The texture of a whole picture in a slot.
+    pub fn large(&mut self, ctx: &Context, slot: usize, id: PictureId, picture: &Picture) -> TextureId {
+        let load = || (id, ctx.load_texture(format!("large {slot}"), image(picture), OPTIONS));
+        let (known, texture) = self.large.entry(slot).or_insert_with(load);
+        if *known != id {
+            *known = id;
+            texture.set(image(picture), OPTIONS);
+        }
         texture.id()
     }
 

@@ -87,7 +87,7 @@ pub(super) fn told_ui(ui: &mut Ui, state: &State) {
         };
         let (parts, models) = read(state);
         if parts.is_empty() {
-            if !state.paint.pictures.is_empty() {
+            if !state.paint.shelf.is_empty() {
                 say(ui, state.t(Key::MixHow).to_owned(), palette.muted);
             }
             return;

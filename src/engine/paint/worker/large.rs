@@ -1,7 +1,7 @@
-//! Enlarging, and pictures from elsewhere.
+//! Enlarging.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
@@ -9,24 +9,21 @@ use std::{
 use crossbeam_channel::TryRecvError;
 
 use super::{
-    super::{PaintInput, Painted, ToEnlarge},
-    FRAME, MOST_FILE_BYTES, Worker,
+    super::{PaintInput, ToEnlarge},
+    FRAME, Worker,
     kept::keep,
 };
 use crate::{
-    Error, Result, catalogue,
-    engine::lock,
+    Result, catalogue,
+    engine::{gallery::Painted, lock},
     files,
-    formats::png,
     generate::image::{Picture, Upscaler},
     kernels::pool::physical_cores,
-    recipe::{self, Enlarged, ImageRecipe, ModelRef, Work},
+    recipe::{self, Enlarged, ImageRecipe, ModelRef},
 };
 
 /// The largest picture file of anybody's.
 const MOST_FOREIGN_BYTES: u64 = 256 << 20;
-/// Characters of another program's recipe that are told.
-const TOLD: usize = 240;
 
 /// What is to be enlarged.
 pub(super) enum Large {
@@ -73,10 +70,7 @@ impl Worker {
         if let Some(path) = &path {
             keep(path, &picture, &recipe)?;
         }
-        self.show(|state| {
-            state.shown.clone_from(&path);
-            state.arrived.push(Painted { path, recipe, picture, starred: false, is_new: true });
-        });
+        self.hand_over(Painted { path, recipe, picture }, true);
         Ok(())
     }
 
@@ -117,67 +111,5 @@ impl Worker {
                 waker();
             }
         })
-    }
-
-    /// Brings a picture of the studio's into the folder, or tells what another holds.
-    pub(super) fn import(&mut self, path: &Path, to: Option<(PathBuf, String)>) -> Result<()> {
-        let bytes = files::read_bytes(path, MOST_FOREIGN_BYTES)?;
-        let contents = recipe::contents(&bytes, path).ok();
-        let own = contents.as_ref().and_then(|contents| contents.recipe.as_ref());
-        match own {
-            Some(Err(why)) => return Err(why.clone()),
-            Some(Ok(own)) if matches!(own.work, Work::Image(_)) && bytes.len() as u64 <= MOST_FILE_BYTES => {
-                let here = to.as_ref().is_some_and(|(folder, _)| path.parent() == Some(folder));
-                let kept = match to {
-                    Some((folder, stem)) if !here => free_name(&folder, &stem),
-                    _ => path.to_owned(),
-                };
-                if kept != path {
-                    super::kept::make_folder(&kept)?;
-                    files::write_whole(&kept, &bytes)?;
-                }
-                let painted = self.kept(&kept).map(|painted| Painted { is_new: true, ..painted });
-                self.show(|state| {
-                    state.shown = Some(kept);
-                    state.arrived.extend(painted);
-                });
-                return Ok(());
-            }
-            _ => {}
-        }
-        // It must at least be a picture.
-        Picture::decode(&bytes, path)?;
-        let foreign = contents.map(|contents| contents.file.foreign_recipes()).unwrap_or_default();
-        let what = told(path, &foreign);
-        self.show(|state| state.foreign.push((path.to_owned(), what)));
-        Ok(())
-    }
-}
-
-/// A name in the folder that no file has yet: several pictures may be dropped at once.
-fn free_name(folder: &Path, stem: &str) -> PathBuf {
-    let name = |number: u32| folder.join(format!("{stem}-from-outside-{number:02}.png"));
-    (0..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
-}
-
-/// What a picture of another program's is.
-fn told(path: &Path, foreign: &[png::ForeignRecipe]) -> Error {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match foreign.first() {
-        Some(recipe) => {
-            let program = recipe.program;
-            let mut text: String = recipe.text.chars().take(TOLD).collect();
-            if text.len() < recipe.text.len() {
-                text.push('…');
-            }
-            Error::new(
-                format!("“{name}” was made with {program}: {text}"),
-                format!("“{name}”由 {program} 生成：{text}"),
-            )
-        }
-        None => Error::new(
-            format!("“{name}” holds no recipe of Atelier's; it can be enlarged."),
-            format!("“{name}”中没有 Atelier 的配方；可以将其放大。"),
-        ),
     }
 }

@@ -1,0 +1,137 @@
+//! The gallery's side of the Paint page: entries, thumbnails and pictures are taken once a frame; marks, the bin and
+//! exports are told on.
+
+use std::path::PathBuf;
+
+use super::{App, Purpose, told};
+use crate::{
+    engine::{ExportKind, FileFilter, GalleryInput, MarkChange, ModelNames, ToExport, UiCommand},
+    ui::{
+        Key, paint,
+        state::Page,
+        text,
+        toasts::{Kind, Offer},
+    },
+};
+
+/// The folder of pictures in the library.
+pub(super) const FOLDER: &str = "pictures";
+
+impl App {
+    /// Hands a page's wish to the gallery.
+    pub(super) fn tell_gallery(&mut self, input: GalleryInput) {
+        if let Some(port) = self.link.as_ref().and_then(|link| link.gallery()) {
+            port.tell(input);
+        }
+    }
+
+    /// Has the folder read when the Paint page is shown first, and takes what came since the last frame.
+    pub(super) fn follow_gallery(&mut self) {
+        let Some(port) = self.link.as_ref().and_then(|link| link.gallery()) else { return };
+        self.call_models();
+        let view = &mut self.state.paint;
+        let (came, lists, told_of) = port.look(|now| {
+            (view.reading, view.exporting) = (now.reading, now.exporting);
+            let came = (std::mem::take(&mut now.arrived), std::mem::take(&mut now.gone));
+            let lists = (std::mem::take(&mut now.thumbnails), std::mem::take(&mut now.fetched));
+            (came, lists, (now.shown.take(), now.saved.take(), std::mem::take(&mut now.foreign), now.error.take()))
+        });
+        let (arrived, gone) = came;
+        gone.iter().for_each(|path| view.remove(path));
+        // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
+        let mut first = None;
+        for arrival in arrived {
+            let is_new = arrival.drawn.is_some();
+            let id = view.arrive(arrival);
+            first = first.or(is_new.then_some(id));
+        }
+        let (shown, saved, foreign, error) = told_of;
+        let shown = shown.and_then(|path| view.shelf.at(&path)).or(first.filter(|_| view.chosen().is_none()));
+        if let Some(id) = shown {
+            view.choose_alone(id);
+        }
+        let (thumbnails, fetched) = lists;
+        thumbnails.into_iter().for_each(|(path, thumbnail)| view.thumbnail(&path, thumbnail));
+        fetched.into_iter().for_each(|painted| view.fetched(painted));
+        if let Some(path) = saved {
+            self.file_saved(&path);
+        }
+        for (path, what) in foreign {
+            self.state.toasts.add(Kind::Note, what, Some((Key::Enlarge, Offer::Enlarge(path))));
+        }
+        if let Some(why) = error {
+            self.state.toasts.error(why);
+        }
+    }
+
+    /// Tells the gallery of its folder and of what models are called.
+    fn call_models(&mut self) {
+        let Some(models) = &self.state.models else { return };
+        let drawing = models.iter().filter(|model| model.kind == "image");
+        let names: Vec<ModelNames> = drawing
+            .map(|model| ModelNames {
+                name: if model.bundled { model.name.clone() } else { model.path.display().to_string() },
+                title: model.title.clone(),
+                words: model.words.clone(),
+                classes: model.classes.clone(),
+            })
+            .collect();
+        if self.state.page == Page::Paint && !self.gallery_opened {
+            self.gallery_opened = true;
+            self.called.clone_from(&names);
+            if let Some(folder) = self.library_folder() {
+                self.tell_gallery(GalleryInput::Read { folder: folder.join(FOLDER), names });
+            }
+        } else if self.gallery_opened && names != self.called {
+            self.called.clone_from(&names);
+            self.tell_gallery(GalleryInput::Names(names));
+        }
+    }
+
+    /// Brings a picture that was dropped into the gallery, or tells what it is.
+    pub(super) fn import_picture(&mut self, path: PathBuf) {
+        self.state.page = Page::Paint;
+        self.state.paint.view = paint::View::Gallery;
+        self.call_models();
+        let keep = self.keep_under();
+        self.tell_gallery(GalleryInput::Import { path, keep });
+    }
+
+    pub(super) fn mark_pictures(&mut self, paths: Vec<PathBuf>, change: MarkChange) {
+        self.state.paint.shelf.mark(&paths, &change);
+        self.tell_gallery(GalleryInput::Mark { paths, change });
+    }
+
+    /// Takes pictures out of the gallery; their files go to the bin, and can be brought back.
+    pub(super) fn bin_pictures(&mut self, paths: Vec<PathBuf>) {
+        let view = &mut self.state.paint;
+        paths.iter().for_each(|path| view.remove(path));
+        view.choose_none();
+        let told = match paths.as_slice() {
+            [_] => told(Key::PictureBinned, &[]),
+            several => told(Key::PicturesBinned, &[&text::count(several.len())]),
+        };
+        let offer = Offer::Unbin(paths.clone());
+        self.state.toasts.add(Kind::Done, told, Some((Key::BackFromBin, offer)));
+        self.tell_gallery(GalleryInput::Bin(paths));
+    }
+
+    /// Asks where pictures are to be saved together.
+    pub(super) fn export_pictures(&mut self, kind: ExportKind, pictures: Vec<PathBuf>) {
+        let export = Box::new(ToExport { pictures, kind, path: PathBuf::new() });
+        let (filter, key, ending) = match kind {
+            ExportKind::DataSet => (FileFilter::Folder, Key::DataSet, ""),
+            ExportKind::Sheet => (FileFilter::Png, Key::Sheet, ".png"),
+        };
+        let suggested = format!("{}{ending}", self.state.t(key));
+        self.ask_for_file(Purpose::PickExport { export }, |job| UiCommand::PickSave { job, filter, suggested });
+    }
+
+    /// Saves the pictures that were meant when the dialog was opened.
+    pub(super) fn export_picked(&mut self, mut path: PathBuf, export: ToExport) {
+        if export.kind == ExportKind::Sheet && path.extension().is_none() {
+            path.set_extension("png");
+        }
+        self.tell_gallery(GalleryInput::Export(Box::new(ToExport { path, ..export })));
+    }
+}
