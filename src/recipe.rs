@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, files, formats::hash::sha256_of_bytes, generate::TextRequest};
 
-pub use audio::{AudioRecipe, Recording, recording, sha256_of_samples};
+pub use audio::{
+    AudioRecipe, Origin, Recording, RecordingRecipe, SoundRecipe, Source, recording, sha256_of_samples, sound_recipe,
+};
 pub use image::{Contents, Enlarged, ImageRecipe, contents, plain_png};
 
 /// The version of the format that this program writes.
@@ -46,6 +48,8 @@ pub enum Work {
     Image(ImageRecipe),
     /// A sound from an audio model.
     Audio(AudioRecipe),
+    /// A sound that was recorded or opened.
+    Recording(RecordingRecipe),
 }
 
 /// A text in order, and the generations its pieces were taken from.
@@ -169,6 +173,7 @@ impl Recipe {
             Work::Text(work) => work.check(),
             Work::Image(work) => work.check(),
             Work::Audio(work) => work.check(),
+            Work::Recording(work) => work.check(),
         }
         .map_err(|why| damaged(&why))?;
         Ok(recipe)

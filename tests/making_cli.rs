@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and puts files in place"
 )]
@@ -10,8 +11,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::atomic::AtomicBool,
 };
 
+use atelier::{
+    audio::Clip,
+    formats::wav::Depth,
+    generate::{
+        amp::Amp,
+        audio::{AmpStep, AudioModel, Edit, Step},
+    },
+    recipe::{Origin, Recipe, RecordingRecipe, SoundRecipe, Source, recording},
+};
 use serde_json::Value;
 
 fn atelier(args: &[&str]) -> Output {
@@ -91,6 +102,62 @@ fn the_bundled_sound_model_plays_notes_that_can_be_made_again() {
     assert!(code == 2 && said.contains("Piano"), "{said}");
     let (code, said) = refused(&["audio", "--notes", "H9:1", "--out", &out]);
     assert!(code == 2 && said.contains("H9"), "{said}");
+}
+
+#[test]
+fn an_edited_take_is_made_again_from_the_notes_or_the_recording() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (out, again) = (inside(dir.path(), "take.wav"), inside(dir.path(), "again.wav"));
+    json(&["audio", "--notes", "C3:0.2", "--seed", "5", "--out", &out, "--json"]);
+    let made = recording(&fs::read(&out).expect("a file"), Path::new(&out)).expect("a WAV");
+    let played = SoundRecipe::of(made.recipe.expect("some").expect("a recipe").work).expect("a sound");
+    let SoundRecipe::Made(work) = &played else { panic!("a model made it") };
+    // As the window keeps it: what the model played, and what was done to it.
+    let model = atelier::catalogue::usable(&work.model.name).expect("it is bundled");
+    let model = AudioModel::open(&model.name, &model.path).expect("opens");
+    let samples = model.play(&work.request, &AtomicBool::new(false)).expect("plays").expect("to the end");
+    let capture = root("tests/fixtures/nam/wavenet.nam");
+    let amp = AmpStep {
+        sha256: Amp::open(Path::new(&capture), 1.0).expect("an amplifier").sha256().to_owned(),
+        capture,
+        input_gain_db: -6.0,
+        output_gain_db: 3.0,
+        normalise: true,
+    };
+    let steps = vec![
+        Step::Edit(Edit::Trim { start: 100, end: 3_100 }),
+        Step::Amp(amp),
+        Step::Edit(Edit::FadeOut { start: 1_000, end: 3_000 }),
+    ];
+    let keep = |path: &str, clip: &Clip, recipe: SoundRecipe| {
+        let recipe = Recipe::of_sound(&clip.samples, recipe);
+        let bytes = recipe.to_wav(&clip.samples, clip.sample_rate_hz, Depth::Float32).expect("WAV");
+        fs::write(path, bytes).expect("written");
+    };
+    let whole = Clip { samples, sample_rate_hz: work.sample_rate_hz };
+    let edited = Step::apply_all(&steps, whole.clone(), &mut |_| true).expect("applies").expect("to the end");
+    let take = inside(dir.path(), "take-1.wav");
+    keep(&take, &edited, played.with_steps(steps.clone()));
+    let renders = |take: &str| {
+        let ran = atelier(&["render", take, "--out", &again]);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(fs::read(take).expect("a file"), fs::read(&again).expect("a file"));
+    };
+    renders(&take);
+    // The same of a recording, which lies beside it.
+    let sha256 = atelier::recipe::sha256_of_samples(&whole.samples);
+    let source = Source { origin: Origin::Input, file: "take-2.wav".to_owned(), sha256 };
+    let sample_rate_hz = whole.sample_rate_hz;
+    let recorded = SoundRecipe::Recorded(RecordingRecipe { source, sample_rate_hz, steps: Vec::new() });
+    let original = inside(dir.path(), "take-2.wav");
+    keep(&original, &whole, recorded.clone());
+    let take = inside(dir.path(), "take-3.wav");
+    keep(&take, &edited, recorded.with_steps(steps));
+    renders(&original);
+    renders(&take);
+    fs::remove_file(&original).expect("removed");
+    let (code, said) = refused(&["render", &take, "--out", &again]);
+    assert!(code == 1 && said.contains("take-2.wav"), "{said}");
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl App {
             Action::Cancel => self.stop(),
             Action::NewSeed => self.new_seed(),
             Action::Sound(input) => self.tell_sound(input),
+            Action::Take(action) => self.take_action(action),
             Action::Paint(input) => self.tell_painter(input),
             Action::Draw(requests) => self.draw_pictures(requests),
             Action::Enlarge(upscaler, edited) => self.enlarge_picture(upscaler, edited),
@@ -113,6 +114,7 @@ impl App {
             Command::Regenerate => self.regenerate(),
             Command::NextVariant => write::step_variant(state, 1),
             Command::PreviousVariant => write::step_variant(state, -1),
+            Command::Undo | Command::Redo if state.page == Page::Sound => self.step_take(command == Command::Redo),
             Command::Undo | Command::Redo => {
                 let document = state.library.document_mut();
                 let moved = if command == Command::Undo { document.undo() } else { document.redo() };
@@ -124,6 +126,9 @@ impl App {
                 state.page = Page::Write;
                 self.new_document();
                 write::focus_work(&mut self.state);
+            }
+            Command::OpenFile if state.page == Page::Sound => {
+                self.ask_for_file(Purpose::PickTake, |job| UiCommand::PickFile { job, filter: FileFilter::Sound });
             }
             Command::OpenFile => {
                 self.ask_for_file(Purpose::PickText, |job| UiCommand::PickFile { job, filter: FileFilter::Text });
@@ -143,6 +148,9 @@ impl App {
             Command::SwitchMode => {
                 write::set_chatting(state, !state.preferences.chatting);
                 write::focus_work(&mut self.state);
+            }
+            Command::ToggleDocuments if state.page == Page::Sound => {
+                crate::ui::sound::toggle_takes(state, ctx.content_rect().width());
             }
             Command::ToggleDocuments => write::toggle_documents(state, ctx.content_rect().width()),
             Command::ToggleInspector => state.preferences.inspector_shown = !state.preferences.inspector_shown,
@@ -201,6 +209,8 @@ impl App {
                 purpose,
                 Purpose::PickText
                     | Purpose::PickModel
+                    | Purpose::PickTake
+                    | Purpose::PickCapture
                     | Purpose::PickSave { .. }
                     | Purpose::PickSound { .. }
                     | Purpose::PickPicture { .. }

@@ -38,7 +38,7 @@ impl App {
 
     fn take_event(&mut self, ctx: &Context, event: Event) {
         match event {
-            Event::Started { .. } | Event::FilesRemoved { .. } => {}
+            Event::Started { .. } | Event::FilesRemoved { .. } | Event::FilesMoved { .. } => {}
             Event::FilesWritten { job } => self.picture_saved(job),
             Event::TextModelOpened { job, info } => self.model_opened(job, *info),
             Event::TextModelHashed { path, sha256 } => self.model_hashed(&path, &sha256),
@@ -61,6 +61,12 @@ impl App {
             Event::TextSaved { job, path, sha256 } => self.text_saved(job, path, sha256),
             Event::TextNotSaved { job, path } => self.text_not_saved(job, &path),
             Event::SoundSaved { job, path } => self.sound_saved(job, &path),
+            Event::TakesRead { takes, .. } => self.takes_read(takes),
+            Event::TakeOpened { job, path, clip, recipe } => self.take_opened(job, &path, clip, *recipe),
+            Event::TakeProgress { job, done } => self.take_done = Some((job, done)),
+            Event::TakeChanged { job, clip } => self.take_changed(job, clip),
+            Event::TakeSealed { path, recipe, .. } => self.take_sealed(path, *recipe),
+            Event::CaptureOpened { job, capture } => self.capture_opened(job, *capture),
             Event::LibraryRead { documents, damaged, .. } => self.library_read(documents, &damaged),
             Event::ModelsListed { models, .. } => {
                 self.state.models = Some(models);
@@ -169,6 +175,14 @@ impl App {
             (Purpose::KeepDocument { id }, Outcome::Failed(_)) => {
                 let id = id.clone();
                 self.not_kept(&id);
+            }
+            (Purpose::ChangeTake { .. }, _) => (self.state.sound.changing, self.take_done) = (false, None),
+            // The list is read again: the recording itself is there.
+            (Purpose::SealTake, Outcome::Failed(_)) => self.takes_asked = false,
+            (Purpose::OpenCapture { quiet: true }, Outcome::Failed(_)) => {
+                // It was moved since; the panel offers to open another one.
+                self.state.preferences.sound.amp.capture = None;
+                return;
             }
             (Purpose::CopyTasks { path }, Outcome::Finished) => self.tasks_are_at(path),
             (Purpose::SaveChat { chat, path }, Outcome::Finished) => self.chat_saved(chat, path.clone()),
@@ -320,6 +334,8 @@ impl App {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }
             Purpose::PickSave { document } => self.save_picked(&document, path),
+            Purpose::PickTake => self.open_sound_file(path),
+            Purpose::PickCapture => self.open_capture(path),
             Purpose::PickSound { sound } => self.sound_picked(path, sound),
             Purpose::PickPicture { picture, recipe } => self.picture_picked(path, &picture, *recipe),
             Purpose::PickFilm { film } => self.film_picked(path, *film),
@@ -338,14 +354,16 @@ impl App {
                 Some(OpenKind::Model) => self.open_model(path),
                 Some(OpenKind::Weights) => self.open_weights(path),
                 Some(OpenKind::Picture) => self.import_picture(path),
+                Some(OpenKind::Sound) => self.open_sound_file(path),
+                Some(OpenKind::Capture) => self.open_capture(path),
                 Some(OpenKind::Text) => {
                     self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
                 }
                 None => {
                     let name = path.display();
                     self.state.toasts.error(Error::new(
-                        format!("“{name}” is neither a model, nor a picture, nor a .md or .txt text; Atelier opens only those."),
-                        format!("“{name}”既不是模型或图片，也不是 .md 或 .txt 文本，无法打开。"),
+                        format!("“{name}” is neither a model or capture, nor a picture, a WAV, nor a .md or .txt text; Atelier opens only those."),
+                        format!("“{name}”既不是模型或图片，也不是 WAV、.md 或 .txt 文本，无法打开。"),
                     ));
                 }
             }
@@ -361,6 +379,9 @@ pub(super) enum OpenKind {
     /// Weights of a network that draws, enlarges or sounds.
     Weights,
     Picture,
+    Sound,
+    /// Of an amplifier.
+    Capture,
     Text,
 }
 
@@ -371,6 +392,8 @@ pub(super) fn open_kind(path: &std::path::Path) -> Option<OpenKind> {
         "gguf" => Some(OpenKind::Model),
         "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt" => Some(OpenKind::Weights),
         "png" | "jpg" | "jpeg" | "webp" => Some(OpenKind::Picture),
+        "wav" => Some(OpenKind::Sound),
+        "nam" => Some(OpenKind::Capture),
         "md" | "markdown" | "txt" | "text" => Some(OpenKind::Text),
         _ => None,
     }

@@ -259,6 +259,7 @@ impl App {
             Offer::SaveAs(id) => return self.ask_where_to_save(id),
             Offer::Enlarge(path) => return self.ask_where_to_enlarge(path.clone()),
             Offer::Unbin(paths) => return self.tell_gallery(GalleryInput::Restore(paths.clone())),
+            Offer::UnbinTake(path) => return self.restore_take(path),
         };
         if let Some(at) = self.keeping.deleted.iter().position(|item| id_of(item) == id) {
             let item = self.keeping.deleted.remove(at);

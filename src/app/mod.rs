@@ -18,6 +18,7 @@ mod own_tasks;
 mod paint;
 mod settings;
 mod sound;
+mod takes;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -36,14 +37,15 @@ pub use open::run;
 use crate::{
     Error, Lang,
     document::GenerationId,
-    engine::{Job, JobKind, ModelNames, SavedSound, ToExport, ToFilm, UiCommand},
+    engine::{Job, JobKind, ModelNames, Progress, SavedSound, ToExport, ToFilm, UiCommand, Unit},
     files, folders,
-    generate::image::Picture,
+    generate::{audio::Step, image::Picture},
     recipe::ImageRecipe,
     ui::{
         Command, fonts,
         preferences::{Preferences, WindowPlace},
         settings as settings_page, shell,
+        sound::takes::Take,
         state::{Page, State, Work},
         text, theme, toasts, write,
     },
@@ -71,7 +73,18 @@ enum Purpose {
     CopyTasks { path: PathBuf },
     PickChat { chat: String },
     SaveChat { chat: String, path: PathBuf },
-    KeepTake,
+    KeepTake { id: u64 },
+    ReadTakes,
+    ShowTake { id: u64 },
+    CompareTake { id: u64 },
+    ImportTake,
+    ChangeTake { id: u64, step: Box<Step> },
+    SealTake,
+    MoveTake,
+    KeepMarks,
+    PickTake,
+    PickCapture,
+    OpenCapture { quiet: bool },
     PickSound { sound: Box<SavedSound> },
     SaveSound,
     PickPicture { picture: Box<Picture>, recipe: Box<ImageRecipe> },
@@ -142,6 +155,16 @@ pub struct App {
     hashes: HashMap<PathBuf, String>,
     /// The sound worker has been told of a model.
     sound_opened: bool,
+    /// Instrument, temperature and seed that controllers play with, as the worker knows them, and the controller it
+    /// listens to.
+    told_voice: Option<(u16, f32, u64)>,
+    told_controller: Option<String>,
+    /// The list of takes has been asked for.
+    takes_asked: bool,
+    /// Takes that were thrown away in this window.
+    binned_takes: Vec<Take>,
+    /// How much of what is done to a take is done.
+    take_done: Option<(Job, f32)>,
     /// The painter has been told of a model.
     paint_opened: bool,
     /// The gallery has been told of its folder, and of what models are called.
@@ -192,6 +215,11 @@ impl App {
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,
+            told_voice: None,
+            told_controller: None,
+            takes_asked: false,
+            binned_takes: Vec::new(),
+            take_done: None,
             paint_opened: false,
             gallery_opened: false,
             called: Vec::new(),
@@ -233,6 +261,7 @@ impl App {
                 let kind = match purpose {
                     Purpose::Write { .. } => Some(JobKind::GenerateText),
                     Purpose::OpenModel { .. } => Some(JobKind::OpenModel),
+                    Purpose::ChangeTake { .. } => Some(JobKind::Takes),
                     _ => None,
                 };
                 self.shown_jobs.extend(kind.map(|kind| (job, kind, false)));
@@ -254,9 +283,17 @@ impl App {
 
     fn update_work(&mut self) {
         let progress = self.link.as_ref().and_then(|link| link.progress());
+        let of_take = self.take_done.map(|(job, done)| Progress {
+            job,
+            kind: JobKind::Takes,
+            done: (done * 1000.0) as u64,
+            total: 1000,
+            unit: Unit::Thousandths,
+            per_second: 0.0,
+        });
         self.state.work = self.shown_job().map(|(job, kind, stopping)| Work {
             kind,
-            progress: progress.filter(|progress| progress.job == job),
+            progress: [progress, of_take].into_iter().flatten().find(|progress| progress.job == job),
             stopping,
         });
     }
@@ -282,6 +319,7 @@ impl App {
         self.follow_painter();
         self.follow_gallery();
         self.follow_sound();
+        self.follow_takes();
         self.take_dropped(ctx);
         self.update_work();
         self.keep_documents(ctx);
@@ -304,6 +342,9 @@ impl App {
             }
             if state.page == Page::Paint {
                 crate::ui::paint::controls_ui(ui, state);
+            }
+            if state.page == Page::Sound {
+                crate::ui::sound::controls_ui(ui, state);
             }
         });
         match state.page {

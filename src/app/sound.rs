@@ -1,12 +1,16 @@
 //! The Sound page's side of the engine: what it does is copied into the view once a frame; takes are kept.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{App, Purpose, told};
 use crate::{
-    engine::{FileFilter, SavedSound, SoundActivity, SoundInput, UiCommand},
+    audio::Clip,
+    engine::{FileFilter, SavedSound, SoundActivity, SoundInput, SoundState, UiCommand},
     formats::wav::Depth,
-    recipe::{AudioRecipe, ModelRef},
+    recipe::{AudioRecipe, ModelRef, Origin, RecordingRecipe, SoundRecipe, Source, sha256_of_samples},
     ui::{Key, sound, state::Page, toasts::Kind},
 };
 
@@ -31,50 +35,46 @@ impl App {
             let (name, path) = (model.name.clone(), model.path.clone());
             self.open_sound(name, path);
         }
-        let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
         let view = &self.state.sound;
-        let before = (view.activity, view.take);
+        let (was, number) = (view.activity, view.take);
+        let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
+        let grew = view.is_growing();
         // A take that another one has followed at once is kept too.
-        let is_made = matches!(before.0, SoundActivity::Live | SoundActivity::Making) && !view.samples.is_empty();
-        if is_made && port.look(|now| now.take) != before.1 {
+        if grew && port.look(|now| now.take) != number {
             self.keep_take();
         }
         let Some(port) = self.link.as_ref().and_then(|link| link.sound()) else { return };
         let view = &mut self.state.sound;
-        let error = port.look(|now| {
-            if view.model.as_ref().map(|model| &model.path) != now.model.as_ref().map(|model| &model.path) {
-                view.model.clone_from(&now.model);
-                view.model_sha256.clone_from(&now.model_sha256);
-            }
+        let (error, recorded) = port.look(|now| {
+            copy_facts(view, now, was);
             if view.take != now.take {
                 view.take = now.take;
-                view.samples.clear();
-                view.request = None;
-                view.kept = None;
+                view.show_growing(now.sample_rate_hz);
             }
-            let known = view.samples.len().min(now.samples.len());
-            view.samples.truncate(known);
-            view.samples.extend_from_slice(&now.samples[known..]);
-            if view.request != now.request {
-                view.request.clone_from(&now.request);
+            if view.is_growing() || (grew && view.shown.whole.is_none()) {
+                let growing = &mut view.shown.growing;
+                let known = growing.len().min(now.samples.len());
+                growing.truncate(known);
+                growing.extend_from_slice(&now.samples[known..]);
+                if view.request != now.request {
+                    view.request.clone_from(&now.request);
+                    view.shown.notes = now.request.as_ref().map(|request| request.notes.clone()).unwrap_or_default();
+                }
             }
-            view.activity = now.activity;
-            view.position = now.position;
-            view.underruns = now.underruns;
-            view.first_sound_ms = now.first_sound_ms;
-            view.real_time_factor = now.real_time_factor;
-            if view.outputs != now.outputs {
-                view.outputs.clone_from(&now.outputs);
-            }
-            now.error.take()
+            (now.error.take(), now.recorded.clone())
         });
         if let Some(why) = error {
             self.state.toasts.error(why);
         }
+        if self.sound_opened {
+            self.follow_controller();
+        }
         let view = &self.state.sound;
-        let made = matches!(before.0, SoundActivity::Live | SoundActivity::Making) && view.take == before.1;
-        if made && view.activity == SoundActivity::Idle && !view.samples.is_empty() {
-            self.keep_take();
+        if view.shown.whole.is_none() && !view.is_growing() && !view.shown.growing.is_empty() {
+            match recorded {
+                Some(path) => self.seal_recording(path),
+                None => self.keep_take(),
+            }
         }
     }
 
@@ -85,26 +85,53 @@ impl App {
             self.tell_sound(SoundInput::Volume(self.state.preferences.sound.gain()));
             self.tell_sound(SoundInput::Output(self.state.preferences.sound.output.clone()));
             self.tell_sound(SoundInput::ListOutputs);
+            self.tell_sound(SoundInput::Input(self.state.preferences.sound.input.clone()));
+            self.tell_sound(SoundInput::ListMidi);
         }
     }
 
-    /// The take with what made it, as a file.
-    fn take_as_file(&self) -> Option<SavedSound> {
+    /// Tells what keys of a controller sound like, and listens to the one chosen once it is there.
+    fn follow_controller(&mut self) {
+        let sound = &self.state.preferences.sound;
+        let voice = (sound.instrument, sound.temperature, self.state.preferences.writing.seed);
+        if self.told_voice != Some(voice) {
+            self.told_voice = Some(voice);
+            let (instrument, temperature, seed) = voice;
+            self.tell_sound(SoundInput::Voice { instrument, temperature, seed });
+        }
+        let sound = &self.state.preferences.sound;
+        let is_there = |id: &&String| self.state.sound.controllers.iter().flatten().any(|port| port.id == **id);
+        let wanted = sound.controller.as_ref().filter(is_there).cloned();
+        if self.told_controller != wanted {
+            self.told_controller.clone_from(&wanted);
+            self.tell_sound(SoundInput::Midi(wanted));
+        }
+    }
+
+    /// What made the take that has just grown; `None` when nobody knows.
+    fn grown_recipe(&self) -> Option<SoundRecipe> {
         let view = &self.state.sound;
         let (model, request) = (view.model.as_ref()?, view.request.clone()?);
         let bundled = self.state.models.iter().flatten().any(|known| known.bundled && known.path == model.path);
         let name = if bundled { model.name.clone() } else { model.path.display().to_string() };
         let model = ModelRef { name, sha256: view.model_sha256.clone() };
-        let recipe = AudioRecipe { model, request, sample_rate_hz: view.rate() };
-        Some(SavedSound { samples: view.samples.clone(), depth: Depth::Int24, recipe })
+        let sample_rate_hz = view.shown.sample_rate_hz;
+        Some(SoundRecipe::Made(AudioRecipe { model, request, sample_rate_hz, steps: Vec::new() }))
     }
 
-    /// Keeps the take in the library's folder, so that nothing that sounded is lost.
+    /// The take has grown: it is kept in the library's folder, so that nothing that sounded is lost, and listed.
     fn keep_take(&mut self) {
-        let (Some(sound), Some(folder)) = (self.take_as_file(), self.library_folder()) else { return };
-        let path = folder.join("sounds").join(format!("take-{}.wav", self.state.now_ms));
-        self.state.sound.kept = Some(path.clone());
-        self.send(Purpose::KeepTake, |job| UiCommand::SaveSound { job, path, sound: Box::new(sound) });
+        let made = self.grown_recipe();
+        let view = &mut self.state.sound;
+        let (samples, sample_rate_hz) = (std::mem::take(&mut view.shown.growing), view.shown.sample_rate_hz);
+        if samples.is_empty() {
+            return;
+        }
+        let clip = Arc::new(Clip { samples, sample_rate_hz });
+        let path = self.new_take_path();
+        let recipe = made.unwrap_or_else(|| recorded(path.as_deref(), &clip));
+        let id = self.add_take(path, clip.clone(), recipe.clone());
+        self.write_take(id, clip, recipe);
     }
 
     /// Makes sound of the typed notes, or stops.
@@ -119,12 +146,16 @@ impl App {
 
     /// Asks where to save the take.
     pub(super) fn save_sound(&mut self) {
-        if self.state.sound.samples.is_empty() || self.state.sound.is_busy() {
+        let shown = &self.state.sound.shown;
+        let (Some(clip), Some(recipe)) = (shown.whole.clone(), shown.recipe.clone()) else {
             return self.state.toasts.add(Kind::Note, told(Key::NothingToSave, &[]), None);
-        }
-        let Some(sound) = self.take_as_file() else { return };
-        let suggested = format!("{}.wav", self.state.t(Key::Take));
-        let purpose = Purpose::PickSound { sound: Box::new(sound) };
+        };
+        let take = shown.id.and_then(|id| self.state.sound.takes.get(id));
+        let name =
+            take.map_or_else(|| self.state.t(Key::Take).to_owned(), |take| sound::takes::name(&self.state, take));
+        let suggested = super::actions::file_name(&name).replace(".md", ".wav");
+        let sound = Box::new(SavedSound { clip, depth: Depth::Int24, recipe });
+        let purpose = Purpose::PickSound { sound };
         self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Sound, suggested });
     }
 
@@ -138,9 +169,49 @@ impl App {
 
     /// A sound is on the disk.
     pub(super) fn sound_saved(&mut self, job: crate::engine::Job, path: &std::path::Path) {
-        if self.jobs.get(&job) == Some(&Purpose::SaveSound) {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            self.state.toasts.add(Kind::Done, told(Key::SoundSavedAs, &[&name]), None);
+        match self.jobs.get(&job) {
+            Some(Purpose::SaveSound) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                self.state.toasts.add(Kind::Done, told(Key::SoundSavedAs, &[&name]), None);
+            }
+            Some(Purpose::KeepTake { .. }) => self.take_is_kept(path),
+            _ => {}
         }
+    }
+}
+
+/// The recipe of a recording whose own file could not be written.
+fn recorded(path: Option<&Path>, clip: &Clip) -> SoundRecipe {
+    let file = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = Source { origin: Origin::Input, file, sha256: sha256_of_samples(&clip.samples) };
+    SoundRecipe::Recorded(RecordingRecipe { source, sample_rate_hz: clip.sample_rate_hz, steps: Vec::new() })
+}
+
+/// What the worker tells besides the take itself.
+fn copy_facts(view: &mut sound::SoundView, now: &SoundState, was: SoundActivity) {
+    if view.model.as_ref().map(|model| &model.path) != now.model.as_ref().map(|model| &model.path) {
+        view.model.clone_from(&now.model);
+        view.model_sha256.clone_from(&now.model_sha256);
+    }
+    view.activity = now.activity;
+    // Where playing begins next time is the page's own while nothing sounds.
+    if now.activity != SoundActivity::Idle || was != SoundActivity::Idle {
+        view.position = now.position;
+    }
+    (view.underruns, view.overruns) = (now.underruns, now.overruns);
+    (view.input_peak, view.latency_ms) = (now.input_peak, now.latency_ms);
+    view.first_sound_ms = now.first_sound_ms;
+    view.real_time_factor = now.real_time_factor;
+    if view.outputs != now.outputs {
+        view.outputs.clone_from(&now.outputs);
+    }
+    if view.controllers != now.controllers {
+        view.controllers.clone_from(&now.controllers);
+    }
+    if view.played != now.played {
+        view.played.clone_from(&now.played);
+    }
+    if view.inputs != now.inputs {
+        view.inputs.clone_from(&now.inputs);
     }
 }

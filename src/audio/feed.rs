@@ -100,6 +100,11 @@ impl Feed {
         }
     }
 
+    /// Frames that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.frames.slots()
+    }
+
     /// Fills `out`, interleaved, every channel of a frame alike. Neither locks nor allocates.
     pub fn fill(&mut self, out: &mut [f32]) {
         let wanted = f32::from_bits(self.controls.volume.load(Ordering::Relaxed));

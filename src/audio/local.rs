@@ -10,11 +10,11 @@ use cpal::{
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
 
-use super::{Feed, FeedMaker, Format, OutputInfo, Sound, Stream};
+use super::{DeviceInfo, DrainMaker, Feed, FeedMaker, Format, Sound, Stream};
 use crate::{Error, Result};
 
-/// Frames that a device asks for at once: systems left alone may ask for seconds.
-const BUFFER_FRAMES: u32 = 512;
+mod input;
+
 /// Samples converted to another kind of number at a time, on the stack.
 const CONVERTED: usize = 256;
 
@@ -23,19 +23,19 @@ const CONVERTED: usize = 256;
 pub struct LocalSound;
 
 impl Sound for LocalSound {
-    fn outputs(&self) -> Result<Vec<OutputInfo>> {
+    fn outputs(&self) -> Result<Vec<DeviceInfo>> {
         let host = cpal::default_host();
         let default = host.default_output_device().and_then(|device| device.id().ok());
         let devices = host.output_devices().map_err(|why| no_device(&why))?;
         let info = |device: Device| {
             let id = device.id().ok()?;
             let is_default = Some(&id) == default.as_ref();
-            Some(OutputInfo { id: id.to_string(), name: device.to_string(), is_default })
+            Some(DeviceInfo { id: id.to_string(), name: device.to_string(), is_default })
         };
         Ok(devices.filter_map(info).collect())
     }
 
-    fn open(&self, output: Option<&str>, feed: &mut FeedMaker<'_>) -> Result<Box<dyn Stream>> {
+    fn open(&self, output: Option<&str>, frames: u32, feed: &mut FeedMaker<'_>) -> Result<Box<dyn Stream>> {
         let host = cpal::default_host();
         let chosen = output.and_then(|wanted| {
             host.output_devices().ok()?.find(|device| device.id().is_ok_and(|id| id.to_string() == wanted))
@@ -44,20 +44,28 @@ impl Sound for LocalSound {
         let config = device.default_output_config().map_err(|why| no_device(&why))?;
         let format = Format { sample_rate_hz: config.sample_rate(), channels: usize::from(config.channels()).max(1) };
         let lost = Arc::new(AtomicBool::new(false));
-        let stream = start(&device, &config, BufferSize::Fixed(BUFFER_FRAMES), feed(format), &lost)
+        let stream = start(&device, &config, BufferSize::Fixed(frames), feed(format), &lost)
             // Some systems let nobody choose.
             .or_else(|_| start(&device, &config, BufferSize::Default, feed(format), &lost))?;
-        Ok(Box::new(Playing { _stream: stream, lost }))
+        Ok(Box::new(Open { _stream: stream, lost }))
+    }
+
+    fn inputs(&self) -> Result<Vec<DeviceInfo>> {
+        input::list()
+    }
+
+    fn listen(&self, input: Option<&str>, frames: u32, drain: &mut DrainMaker<'_>) -> Result<Box<dyn Stream>> {
+        input::open(input, frames, drain)
     }
 }
 
-struct Playing {
-    /// Plays until it is dropped.
+struct Open {
+    /// Plays or records until it is dropped.
     _stream: cpal::Stream,
     lost: Arc<AtomicBool>,
 }
 
-impl Stream for Playing {
+impl Stream for Open {
     fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -115,15 +123,19 @@ fn build<T: SizedSample + FromSample<f32>>(
             }
         }
     };
-    let failed = move |why: cpal::Error| {
+    device.build_output_stream(config, fill, failed(lost), None)
+}
+
+/// Notes that a device has gone.
+fn failed(lost: Arc<AtomicBool>) -> impl FnMut(cpal::Error) + Send + 'static {
+    move |why| {
         if matches!(
             why.kind(),
             ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated | ErrorKind::HostUnavailable
         ) {
             lost.store(true, Ordering::Relaxed);
         }
-    };
-    device.build_output_stream(config, fill, failed, None)
+    }
 }
 
 fn nothing() -> Error {

@@ -11,7 +11,7 @@ use std::{
 
 use rtrb::{Producer, RingBuffer};
 
-use super::{Controls, Converter, Feed, Format, Sound, Stream};
+use super::{Controls, Converter, Feed, Format, Sound, Stream, USUAL_FRAMES};
 use crate::{Error, Result};
 
 /// Between looks at a full queue.
@@ -32,6 +32,8 @@ pub struct Player {
     preroll_s: f32,
     controls: Arc<Controls>,
     device: Option<Open>,
+    /// Frames that the device asks for at a time.
+    frames: u32,
     /// When a lost device was last asked for.
     asked: Instant,
 }
@@ -59,6 +61,20 @@ impl Player {
         latency_s: f32,
         preroll_s: f32,
     ) -> Result<Self> {
+        Self::open_with(sound, output, source_rate_hz, (latency_s, preroll_s), USUAL_FRAMES)
+    }
+
+    /// The same, on a device that asks for about so many frames at a time.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        sound: Arc<dyn Sound>,
+        output: Option<&str>,
+        source_rate_hz: u32,
+        (latency_s, preroll_s): (f32, f32),
+        frames: u32,
+    ) -> Result<Self> {
         let mut player = Self {
             sound,
             output: output.map(str::to_owned),
@@ -67,6 +83,7 @@ impl Player {
             preroll_s: preroll_s.max(0.0),
             controls: Arc::new(Controls::default()),
             device: None,
+            frames,
             asked: Instant::now(),
         };
         player.connect()?;
@@ -77,7 +94,7 @@ impl Player {
         self.asked = Instant::now();
         let mut made = None;
         let (controls, latency_s) = (self.controls.clone(), self.latency_s);
-        let stream = self.sound.open(self.output.as_deref(), &mut |format| {
+        let stream = self.sound.open(self.output.as_deref(), self.frames, &mut |format| {
             let frames = (format.sample_rate_hz as f32 * latency_s).ceil() as usize;
             let (queue, taken) = RingBuffer::new(frames.max(64));
             made = Some((queue, format));
@@ -92,6 +109,16 @@ impl Player {
         let converter = Converter::new(self.source_rate_hz, format.sample_rate_hz)?;
         self.device = Some(Open { stream, queue, converter, format, ready: Vec::new() });
         Ok(())
+    }
+
+    /// Samples a second of what is written.
+    pub fn source_rate_hz(&self) -> u32 {
+        self.source_rate_hz
+    }
+
+    /// Frames that the device is asked to take at a time.
+    pub fn frames(&self) -> u32 {
+        self.frames
     }
 
     /// Volume, pause, and what was played.

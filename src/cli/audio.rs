@@ -101,8 +101,10 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
     // Time spent waiting for the device is none of the model's.
     let work_s = begun.elapsed().as_secs_f64() - waited;
     let model_ref = ModelRef { name: super::recipe_name(&found.name, &found.path), sha256: model.sha256()?.to_owned() };
-    let recipe =
-        Recipe::of_audio(&samples, AudioRecipe { model: model_ref, request: request.clone(), sample_rate_hz: rate });
+    let recipe = Recipe::of_audio(
+        &samples,
+        AudioRecipe { model: model_ref, request: request.clone(), sample_rate_hz: rate, steps: Vec::new() },
+    );
     files::write_whole(&args.out, &recipe.to_wav(&samples, rate, Depth::Int24)?)?;
     let mut underruns = 0;
     if let Some(player) = &mut player {

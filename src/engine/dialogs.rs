@@ -123,6 +123,7 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
         FileFilter::Png => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),
         FileFilter::Folder => dialog,
+        FileFilter::Capture => dialog.add_filter("NeuralAmpModeler", &["nam", "NAM"]),
         FileFilter::Text => dialog.add_filter("Markdown, TXT", &["md", "txt", "markdown"]),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn parts(traces: &Arc<Traces>) -> Parts {
         text: Box::new(Backend(traces.clone())),
         dialogs: Box::new(FakeDialogs),
         sound: Arc::new(crate::audio::MockSound::new(format)),
+        midi: Arc::new(crate::audio::MockMidi::default()),
         audio: Box::new(crate::generate::audio::AudioModel::open),
         image: Box::new(|name, path| crate::generate::image::ImageModel::open(name, path, 1)),
         list_models: |_| Vec::new(),

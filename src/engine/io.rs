@@ -116,15 +116,22 @@ impl Worker {
                 Some(Event::TextSaved { job, path, sha256: recipe.sha256 })
             }
             UiCommand::SaveSound { job, path, sound } => {
-                let SavedSound { samples, depth, recipe } = *sound;
-                let rate = recipe.sample_rate_hz;
-                let bytes = Recipe::of_audio(&samples, recipe).to_wav(&samples, rate, depth)?;
+                let SavedSound { clip, depth, recipe } = *sound;
+                let recipe = Recipe::of_sound(&clip.samples, recipe);
+                let bytes = recipe.to_wav(&clip.samples, clip.sample_rate_hz, depth)?;
                 write(&path, &bytes)?;
                 Some(Event::SoundSaved { job, path })
             }
             UiCommand::RemoveFiles { job, files } => {
                 files.iter().try_for_each(|path| remove(path))?;
                 Some(Event::FilesRemoved { job })
+            }
+            UiCommand::MoveFiles { job, moves } => {
+                for (from, to) in &moves {
+                    make_folder(to)?;
+                    fs::rename(from, to).map_err(|why| Error::file(("move", "移动"), from, &why))?;
+                }
+                Some(Event::FilesMoved { job })
             }
             UiCommand::ReadLibrary { job, folder } => library::read(&folder, cancel)?
                 .map(|library::Found { documents, damaged }| Event::LibraryRead { job, documents, damaged }),

@@ -30,8 +30,16 @@ impl Jobs {
         let job = command.job();
         let cancel = Arc::new(AtomicBool::new(false));
         // What a person has written must reach the disk, whatever else is being stopped.
-        if !matches!(command, UiCommand::WriteFiles { .. } | UiCommand::SaveText { .. } | UiCommand::RemoveFiles { .. })
-        {
+        let is_kept = matches!(
+            command,
+            UiCommand::WriteFiles { .. }
+                | UiCommand::SaveText { .. }
+                | UiCommand::SaveSound { .. }
+                | UiCommand::SealTake { .. }
+                | UiCommand::MoveFiles { .. }
+                | UiCommand::RemoveFiles { .. }
+        );
+        if !is_kept {
             lock(&self.flags).insert(job, cancel.clone());
         }
         Ticket { job, command, cancel }

@@ -12,6 +12,7 @@
 //! | `atelier-paint` | draws pictures and keeps them |
 //! | `atelier-gallery` | the index of kept pictures, their thumbnails, marks and bin, exports |
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
+//! | `atelier-takes` | lists, opens and changes takes |
 //! | `atelier-io` | files and the library; hashes models while nothing else waits |
 //! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
 //!
@@ -29,6 +30,7 @@ mod paint;
 mod progress;
 mod protocol;
 mod sound;
+mod takes;
 mod text;
 
 #[cfg(test)]
@@ -56,12 +58,13 @@ pub use paint::{FilmKind, OpenImage, PaintInput, PaintPort, PaintState, ToEnlarg
 pub use protocol::{
     Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
 };
-pub use sound::{OpenAudio, SoundActivity, SoundInput, SoundPort, SoundState};
+pub use sound::{OpenAudio, Playback, SoundActivity, SoundInput, SoundPort, SoundState};
+pub use takes::{CaptureInfo, MARKS, Mark, TakeFile, TakeKind};
 pub use text::{OpenText, TextBackend, TextWriting};
 
 use crate::{
     Error, Result,
-    audio::{LocalSound, Sound},
+    audio::{LocalMidi, LocalSound, Midi, Sound},
     catalogue,
     generate::{audio::AudioModel, image::ImageModel},
 };
@@ -81,8 +84,10 @@ pub struct Parts {
     pub text: Box<dyn TextBackend>,
     /// Asks for files.
     pub dialogs: Box<dyn Dialogs>,
-    /// Plays sound.
+    /// Plays sound, and records it.
     pub sound: Arc<dyn Sound>,
+    /// Hears controllers.
+    pub midi: Arc<dyn Midi>,
     /// Opens audio models.
     pub audio: OpenAudio,
     /// Opens image models.
@@ -110,6 +115,7 @@ struct Lanes {
     text: Sender<Ticket>,
     io: Sender<Ticket>,
     dialogs: Sender<Ticket>,
+    takes: Sender<Ticket>,
 }
 
 /// How the engine runs.
@@ -134,6 +140,7 @@ impl Engine {
             text,
             dialogs: Box::new(SystemDialogs),
             sound: Arc::new(LocalSound),
+            midi: Arc::new(LocalMidi),
             audio: Box::new(AudioModel::open),
             image: Box::new(move |name, path| ImageModel::open(name, path, threads)),
             list_models: catalogue::list,
@@ -150,8 +157,9 @@ impl Engine {
         let (text, text_queue) = bounded(QUEUE_CAPACITY);
         let (io, io_queue) = bounded(QUEUE_CAPACITY);
         let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
+        let (takes, takes_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
-        let (sound, sound_parts) = sound::connect(parts.sound, parts.audio, waker.clone());
+        let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, waker.clone());
         let (gallery, gallery_parts) = gallery::connect(waker.clone());
         let (paint, paint_parts) = paint::connect(parts.image, gallery.sender(), waker.clone());
         let outbox = Outbox::new(event_sender, waker);
@@ -160,7 +168,7 @@ impl Engine {
         let count = Arc::new(CountQueue::default());
         let mut engine = Self {
             events: Some(events),
-            lanes: Some(Lanes { text, io, dialogs }),
+            lanes: Some(Lanes { text, io, dialogs, takes }),
             sound: Some(sound),
             paint: Some(paint),
             gallery: Some(gallery),
@@ -174,6 +182,8 @@ impl Engine {
         engine.spawn("atelier-text", move || worker.run(&text_queue))?;
         let worker = io::Worker::new(outbox.clone(), jobs.clone(), parts.list_models);
         engine.spawn("atelier-io", move || worker.run(&io_queue, &hash_queue))?;
+        let worker = takes::Worker::new(outbox.clone(), jobs.clone());
+        engine.spawn("atelier-takes", move || worker.run(&takes_queue))?;
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
@@ -209,8 +219,14 @@ impl Engine {
             | UiCommand::SaveText { .. }
             | UiCommand::SaveSound { .. }
             | UiCommand::RemoveFiles { .. }
+            | UiCommand::MoveFiles { .. }
             | UiCommand::ReadLibrary { .. }
             | UiCommand::ListModels { .. } => &lanes.io,
+            UiCommand::ReadTakes { .. }
+            | UiCommand::OpenTake { .. }
+            | UiCommand::ChangeTake { .. }
+            | UiCommand::SealTake { .. }
+            | UiCommand::OpenCapture { .. } => &lanes.takes,
         };
         let ticket = self.jobs.admit(command);
         lane.try_send(ticket).map_err(|refused| {

@@ -1,12 +1,14 @@
 //! What the window asks and what the engine answers.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
+use super::takes::{CaptureInfo, TakeFile};
 use crate::{
     Error,
+    audio::Clip,
     formats::wav::Depth,
-    generate::{ContextReport, TextOutcome, TextRequest, TextToken},
-    recipe::{AudioRecipe, TextRecipe},
+    generate::{ContextReport, TextOutcome, TextRequest, TextToken, audio::Step},
+    recipe::{SoundRecipe, TextRecipe},
 };
 
 /// The number of a job; the window counts them up.
@@ -37,6 +39,19 @@ pub enum UiCommand {
     SaveSound { job: Job, path: PathBuf, sound: Box<SavedSound> },
     /// Delete files that are no longer needed; ones that are not there are passed over. Cannot be cancelled.
     RemoveFiles { job: Job, files: Vec<PathBuf> },
+    /// Move files, in this order; missing folders are made. Cannot be cancelled.
+    MoveFiles { job: Job, moves: Vec<(PathBuf, PathBuf)> },
+    /// List the takes kept in a folder, newest first.
+    ReadTakes { job: Job, folder: PathBuf },
+    /// Read a sound file as a take, at its own rate or another one. A `foreign` one lies outside of the library: what it
+    /// was made from may not be there.
+    OpenTake { job: Job, path: PathBuf, rate_hz: Option<u32>, foreign: bool },
+    /// Do something to a take.
+    ChangeTake { job: Job, clip: Arc<Clip>, step: Box<Step> },
+    /// Put the recipe into the file of a take that was recorded. Cannot be cancelled.
+    SealTake { job: Job, path: PathBuf, clip: Arc<Clip> },
+    /// Look at the capture of an amplifier.
+    OpenCapture { job: Job, path: PathBuf },
     /// List the documents kept in the library folder, newest first, as their raw bytes.
     ReadLibrary { job: Job, folder: PathBuf },
     /// List the models that are bundled or were opened before.
@@ -57,6 +72,12 @@ impl UiCommand {
             | Self::SaveText { job, .. }
             | Self::SaveSound { job, .. }
             | Self::RemoveFiles { job, .. }
+            | Self::MoveFiles { job, .. }
+            | Self::ReadTakes { job, .. }
+            | Self::OpenTake { job, .. }
+            | Self::ChangeTake { job, .. }
+            | Self::SealTake { job, .. }
+            | Self::OpenCapture { job, .. }
             | Self::ReadLibrary { job, .. }
             | Self::ListModels { job, .. } => *job,
         }
@@ -77,12 +98,12 @@ pub enum Guard {
 /// A sound to be saved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedSound {
-    /// Its samples, mono.
-    pub samples: Vec<f32>,
-    /// How they are stored.
+    /// The sound.
+    pub clip: Arc<Clip>,
+    /// How its samples are stored.
     pub depth: Depth,
     /// What made it.
-    pub recipe: AudioRecipe,
+    pub recipe: SoundRecipe,
 }
 
 /// Which files a dialog offers.
@@ -102,6 +123,8 @@ pub enum FileFilter {
     Gif,
     /// A name for a new folder.
     Folder,
+    /// `.nam`
+    Capture,
 }
 
 /// What the engine answers. Every job ends with exactly one [`Event::Ended`].
@@ -131,6 +154,20 @@ pub enum Event {
     TextNotSaved { job: Job, path: PathBuf },
     /// The sound is on disk.
     SoundSaved { job: Job, path: PathBuf },
+    /// The takes in the folder, newest first.
+    TakesRead { job: Job, takes: Vec<TakeFile> },
+    /// A sound file is read.
+    TakeOpened { job: Job, path: PathBuf, clip: Arc<Clip>, recipe: Box<SoundRecipe> },
+    /// How much of what is done to a take is done, 0..=1.
+    TakeProgress { job: Job, done: f32 },
+    /// The take after what was done to it.
+    TakeChanged { job: Job, clip: Arc<Clip> },
+    /// The recipe is in the file of a recording.
+    TakeSealed { job: Job, path: PathBuf, recipe: Box<SoundRecipe> },
+    /// A capture can be used.
+    CaptureOpened { job: Job, capture: Box<CaptureInfo> },
+    /// The files are moved.
+    FilesMoved { job: Job },
     /// The files are on disk.
     FilesWritten { job: Job },
     /// The files are gone.
@@ -152,6 +189,8 @@ pub enum JobKind {
     GenerateText,
     /// Anything with files.
     Files,
+    /// Anything with takes.
+    Takes,
 }
 
 /// How a job ended.
@@ -191,6 +230,8 @@ pub enum Unit {
     PromptTokens,
     /// Tokens written.
     Tokens,
+    /// Thousandths of the whole.
+    Thousandths,
 }
 
 /// The open text model, for the window.

@@ -15,4 +15,5 @@ mod riff;
 pub mod safetensors;
 pub mod tokenizer;
 pub mod wav;
+pub mod wav_stream;
 pub mod weights;

@@ -57,18 +57,40 @@ pub fn encode_floats(samples: &[f32], sample_rate_hz: u32, channels: u16) -> Res
 pub fn encode(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: Option<(&str, &str)>) -> Result<Vec<u8>> {
     let mut bytes = write(samples, sample_rate_hz, 1, depth)?;
     if let Some((recipe, id)) = recipe {
-        if bytes.len() % 2 == 1 {
-            bytes.push(0);
-        }
-        let mut info = b"INFO".to_vec();
-        chunk(&mut info, b"ISFT", format!("Atelier {}\0", env!("CARGO_PKG_VERSION")).as_bytes());
-        chunk(&mut info, b"ICMT", format!("{recipe}\0").as_bytes());
-        chunk(&mut bytes, b"LIST", &info);
-        chunk(&mut bytes, b"AIGC", label::aigc(id).as_bytes());
-        let size = u32::try_from(bytes.len() - 8).unwrap_or(u32::MAX);
-        bytes[4..8].copy_from_slice(&size.to_le_bytes());
+        append(&mut bytes, recipe, Some(id));
     }
     Ok(bytes)
+}
+
+/// The same of sound that no model made: the recipe tells what was done to it, and there is no label.
+///
+/// # Errors
+/// When it would be larger than 4 GB.
+pub fn encode_recording(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: &str) -> Result<Vec<u8>> {
+    let mut bytes = write(samples, sample_rate_hz, 1, depth)?;
+    append(&mut bytes, recipe, None);
+    Ok(bytes)
+}
+
+/// Appends the recipe, and the label of generated content that is named `label`.
+fn append(bytes: &mut Vec<u8>, recipe: &str, label: Option<&str>) {
+    if bytes.len() % 2 == 1 {
+        bytes.push(0);
+    }
+    chunk(bytes, b"LIST", &info(recipe));
+    if let Some(id) = label {
+        chunk(bytes, b"AIGC", label::aigc(id).as_bytes());
+    }
+    let size = u32::try_from(bytes.len() - 8).unwrap_or(u32::MAX);
+    bytes[4..8].copy_from_slice(&size.to_le_bytes());
+}
+
+/// The body of `LIST` with the program and a recipe.
+pub(super) fn info(recipe: &str) -> Vec<u8> {
+    let mut info = b"INFO".to_vec();
+    chunk(&mut info, b"ISFT", format!("Atelier {}\0", env!("CARGO_PKG_VERSION")).as_bytes());
+    chunk(&mut info, b"ICMT", format!("{recipe}\0").as_bytes());
+    info
 }
 
 fn write(samples: &[f32], sample_rate_hz: u32, channels: u16, depth: Depth) -> Result<Vec<u8>> {
@@ -151,7 +173,7 @@ pub fn read(bytes: &[u8]) -> Result<WavFile> {
 }
 
 /// The comment of `LIST`-`INFO`.
-fn comment(bytes: &[u8]) -> Option<String> {
+pub(super) fn comment(bytes: &[u8]) -> Option<String> {
     let info = chunks(bytes.get(12..)?).find(|(id, body)| *id == b"LIST" && body.starts_with(b"INFO"))?.1;
     let (_, text) = chunks(&info[4..]).find(|(id, _)| *id == b"ICMT")?;
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();

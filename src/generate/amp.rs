@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::{
     Error, Result, audio, files,
     formats::{
+        hash::sha256_of_bytes,
         nam::{self, Capture, Metadata},
         wav::WavFile,
     },
@@ -33,6 +34,7 @@ pub struct AmpSettings {
 pub struct Amp {
     nam: Nam,
     metadata: Metadata,
+    sha256: String,
 }
 
 impl Amp {
@@ -41,8 +43,15 @@ impl Amp {
     /// # Errors
     /// When it cannot be read or is no capture that can be used.
     pub fn open(path: &Path, size: f64) -> Result<Self> {
-        let capture = Capture::parse(&files::read_bytes(path, nam::MOST_BYTES)?)?;
-        Ok(Self { nam: Nam::new(&capture, size)?, metadata: capture.metadata.unwrap_or_default() })
+        let bytes = files::read_bytes(path, nam::MOST_BYTES)?;
+        let capture = Capture::parse(&bytes)?;
+        let metadata = capture.metadata.clone().unwrap_or_default();
+        Ok(Self { nam: Nam::new(&capture, size)?, metadata, sha256: sha256_of_bytes(&bytes) })
+    }
+
+    /// SHA-256 of its file.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// What it tells about itself.
@@ -124,6 +133,54 @@ impl Amp {
             }
         }
         Ok(Some(out))
+    }
+}
+
+/// An amplifier that somebody plays through: three stages, for a conversion of the rate may lie between them. Gains
+/// change from block to block.
+pub struct LiveAmp {
+    amp: Amp,
+    gains: (f32, f32),
+}
+
+impl LiveAmp {
+    /// # Errors
+    /// When the settings ask for what the capture does not tell.
+    pub fn new(mut amp: Amp, settings: &AmpSettings) -> Result<Self> {
+        let gains = amp.gains(settings)?;
+        amp.nam.reset();
+        Ok(Self { amp, gains })
+    }
+
+    /// The rate that [`Self::process`] takes.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.amp.nam.sample_rate_hz()
+    }
+
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn set(&mut self, settings: &AmpSettings) -> Result<()> {
+        self.gains = self.amp.gains(settings)?;
+        Ok(())
+    }
+
+    /// The gain before the capture.
+    pub fn prepare(&self, samples: &mut [f32]) {
+        let before = self.gains.0;
+        samples.iter_mut().for_each(|sample| {
+            let louder = *sample * before;
+            *sample = if louder.is_finite() { louder } else { 0.0 };
+        });
+    }
+
+    /// The capture, in place.
+    pub fn process(&mut self, samples: &mut [f32]) {
+        self.amp.nam.process(samples);
+    }
+
+    /// The gain after it.
+    pub fn finish(&self, samples: &mut [f32]) {
+        samples.iter_mut().for_each(|sample| *sample *= self.gains.1);
     }
 }
 

@@ -85,27 +85,25 @@ pub enum Place {
     Write,
     /// On the Write page, with the notebook shown.
     Notebook,
+    /// Where changes can be taken back: in the notebook, and of takes.
+    Changes,
+    /// On the pages with a list at the left.
+    Lists,
 }
 
 impl Command {
     /// Where it means something.
     pub fn place(self) -> Place {
         match self {
-            Self::NextVariant
-            | Self::PreviousVariant
-            | Self::Undo
-            | Self::Redo
-            | Self::Find
-            | Self::Preview
-            | Self::Compare
-            | Self::Tasks => Place::Notebook,
+            Self::NextVariant | Self::PreviousVariant | Self::Find | Self::Preview | Self::Compare | Self::Tasks => {
+                Place::Notebook
+            }
+            Self::Undo | Self::Redo => Place::Changes,
+            Self::ToggleDocuments => Place::Lists,
             Self::Generate | Self::SaveFile => Place::Work,
-            Self::Regenerate
-            | Self::SaveFileAs
-            | Self::NewSeed
-            | Self::SwitchMode
-            | Self::ToggleDocuments
-            | Self::ToggleInspector => Place::Write,
+            Self::Regenerate | Self::SaveFileAs | Self::NewSeed | Self::SwitchMode | Self::ToggleInspector => {
+                Place::Write
+            }
             Self::Stop
             | Self::NewDocument
             | Self::OpenFile

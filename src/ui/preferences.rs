@@ -253,13 +253,46 @@ pub struct SoundPreferences {
     pub volume_db: f32,
     /// The id of the device; `None` is the system's.
     pub output: Option<String>,
+    /// The id of the input; `None` is the system's.
+    pub input: Option<String>,
+    /// The id of the MIDI controller that plays; `None` is none.
+    pub controller: Option<String>,
     /// The lowest key that the computer's keyboard plays; a C.
     pub lowest_typed: u8,
+    /// Whether the list of takes is shown.
+    pub takes_shown: bool,
+    /// The amplifier.
+    pub amp: AmpPreferences,
+}
+
+/// The amplifier that takes and inputs are run through.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AmpPreferences {
+    /// The capture used last.
+    pub capture: Option<PathBuf>,
+    /// The gain before it, in dB.
+    pub input_gain_db: f64,
+    /// The gain after it, in dB.
+    pub output_gain_db: f64,
+    /// Whether all captures are brought to one loudness.
+    pub normalise: bool,
 }
 
 impl Default for SoundPreferences {
     fn default() -> Self {
-        Self { instrument: 0, velocity: 90, temperature: 0.6, volume_db: 0.0, output: None, lowest_typed: 60 }
+        Self {
+            instrument: 0,
+            velocity: 90,
+            temperature: 0.6,
+            volume_db: 0.0,
+            output: None,
+            input: None,
+            controller: None,
+            lowest_typed: 60,
+            takes_shown: true,
+            amp: AmpPreferences::default(),
+        }
     }
 }
 
@@ -275,6 +308,9 @@ impl SoundPreferences {
         self.temperature = or(self.temperature, 0.6).clamp(0.0, 1.2);
         self.volume_db = or(self.volume_db, 0.0).clamp(-40.0, 6.0);
         self.lowest_typed = self.lowest_typed.clamp(24, 96) / 12 * 12;
+        for gain_db in [&mut self.amp.input_gain_db, &mut self.amp.output_gain_db] {
+            *gain_db = if gain_db.is_finite() { gain_db.clamp(-24.0, 24.0) } else { 0.0 };
+        }
         self
     }
 }

@@ -294,7 +294,7 @@ fn working_ui(ui: &mut Ui, state: &mut State, work: Work, words: &str) {
     if let Some(progress) = work.progress.filter(|progress| progress.per_second > 0.0) {
         let rate = match progress.unit {
             Unit::Bytes => fill(state.lang, Key::PerSecond, &[&text::size(progress.per_second as u64)]),
-            Unit::PromptTokens | Unit::Tokens => {
+            Unit::PromptTokens | Unit::Tokens | Unit::Thousandths => {
                 let speed = format!("{:.*}", usize::from(progress.per_second < 10.0), progress.per_second);
                 fill(state.lang, Key::TokensPerSecond, &[&speed])
             }
@@ -304,7 +304,7 @@ fn working_ui(ui: &mut Ui, state: &mut State, work: Work, words: &str) {
         let left = fill(state.lang, Key::TimeLeft, &[&text::duration(state.lang, left)]);
         small(ui, &if known { format!("{rate} · {left}") } else { rate });
     }
-    if matches!(work.kind, JobKind::GenerateText | JobKind::OpenModel) && !work.stopping {
+    if matches!(work.kind, JobKind::GenerateText | JobKind::OpenModel | JobKind::Takes) && !work.stopping {
         let cancel = widgets::link_button(ui, state.t(Key::Cancel));
         if cancel.on_hover_text(Command::Stop.hint(state.lang, ui.ctx().os())).clicked() {
             state.ask(Action::Cancel);
@@ -346,6 +346,8 @@ fn what(state: &State, work: Option<Work>) -> String {
         SoundActivity::Live => return fill(lang, Key::PlayingLive, &[&factor]),
         SoundActivity::Making => return fill(lang, Key::MakingSound, &[&factor]),
         SoundActivity::Playing => return state.t(Key::PlayingTake).to_owned(),
+        SoundActivity::Recording => return state.t(Key::RecordingTake).to_owned(),
+        SoundActivity::Amp => return state.t(Key::AmpLive).to_owned(),
     }
     match work {
         None if state.model.opening.is_none() && state.model.open.is_none() && state.models.is_some() => {
@@ -366,6 +368,8 @@ fn what(state: &State, work: Option<Work>) -> String {
             }
             (JobKind::GenerateText, _) => state.t(Key::Writing).to_owned(),
             (JobKind::Files, _) => state.t(Key::WorkingOnFiles).to_owned(),
+            (JobKind::Takes, Some(progress)) => fill(lang, Key::ChangingTakeOf, &[&(progress.done / 10).to_string()]),
+            (JobKind::Takes, None) => state.t(Key::ChangingTake).to_owned(),
         },
     }
 }
@@ -380,6 +384,8 @@ pub fn drop_ui(ui: &mut Ui, state: &State) {
         Some("gguf" | "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt") => (Icon::Models, Key::DropModel),
         Some("png" | "jpg" | "jpeg" | "webp") => (Icon::Paint, Key::DropPicture),
         Some("md" | "markdown" | "txt" | "text") => (Icon::Document, Key::DropText),
+        Some("wav") => (Icon::Sound, Key::DropSound),
+        Some("nam") => (Icon::Sound, Key::DropCapture),
         _ => (Icon::Info, Key::DropOther),
     };
     let palette = theme::palette(ui);
@@ -461,6 +467,11 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeySearchPictures, "Ctrl F".to_owned()),
         (Key::KeyChooseRange, format!("Shift {}", state.t(Key::Click))),
         (Key::KeyMix, format!("Ctrl {}", state.t(Key::Click))),
+        (Key::KeyLoop, "L".to_owned()),
+        (Key::KeyRecord, "R".to_owned()),
+        (Key::KeySwitchTakes, "B".to_owned()),
+        (Key::KeyZoomTake, "↑ ↓ 0 9".to_owned()),
+        (Key::KeyMoveTake, "← →".to_owned()),
         (Key::KeySend, "Enter".to_owned()),
         (Key::KeyNewLine, "Shift Enter".to_owned()),
     ];

@@ -1,6 +1,6 @@
 //! What the window shows: plain data that pages draw and change. `app` fills it, and does what pages ask.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     Command,
@@ -18,7 +18,7 @@ use crate::{
     engine::{
         ExportKind, FilmKind, GalleryInput, JobKind, MarkChange, PaintInput, Progress, SoundInput, TextModelInfo,
     },
-    generate::{ContextReport, StopReason, image::ImageRequest},
+    generate::{ContextReport, StopReason, audio::Step, image::ImageRequest},
 };
 
 /// A page of the window.
@@ -74,6 +74,8 @@ pub enum Action {
     NewSeed,
     /// Tell the synthesiser something.
     Sound(SoundInput),
+    /// Do something with takes.
+    Take(TakeAction),
     /// Tell the painter something.
     Paint(PaintInput),
     /// Draw pictures and keep them.
@@ -90,6 +92,27 @@ pub enum Action {
     Bin(Vec<PathBuf>),
     /// Save pictures together, where the user says.
     Export(ExportKind, Vec<PathBuf>),
+}
+
+/// Something to be done with takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TakeAction {
+    /// Show the one with this number.
+    Show(u64),
+    /// Compare the one shown with another, or with none any more.
+    Compare(Option<u64>),
+    /// Do something to the one shown.
+    Change(Arc<Step>),
+    /// Mark one, or take the mark away.
+    Star(u64, bool),
+    /// Name one; with nothing it has no name of its own any more.
+    Rename(u64, String),
+    /// Move one to the bin.
+    Bin(u64),
+    /// Record a new one.
+    Record,
+    /// Choose a capture of an amplifier.
+    OpenCapture,
 }
 
 /// A task to be done with the model.
@@ -322,7 +345,9 @@ impl State {
             Place::Anywhere => true,
             Place::Write => self.page == Page::Write,
             Place::Work => matches!(self.page, Page::Write | Page::Paint | Page::Sound),
+            Place::Lists => matches!(self.page, Page::Write | Page::Sound),
             Place::Notebook => self.page == Page::Write && !self.preferences.chatting,
+            Place::Changes => self.page == Page::Sound || (self.page == Page::Write && !self.preferences.chatting),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Offer {
     SaveAs(String),
     /// Bring these pictures back from the bin.
     Unbin(Vec<std::path::PathBuf>),
+    /// Bring this take back from the bin.
+    UnbinTake(std::path::PathBuf),
     /// Enlarge this picture file.
     Enlarge(std::path::PathBuf),
 }

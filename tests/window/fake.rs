@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test says only a part of it")]
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -11,12 +11,14 @@ use std::{
 use atelier::{
     Result,
     app::EngineLink,
+    audio::Clip,
     catalogue::Model,
     engine::{
-        Event, GalleryPort, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TextModelInfo, UiCommand, Unit,
+        CaptureInfo, Event, GalleryPort, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TakeFile,
+        TextModelInfo, UiCommand, Unit,
     },
     generate::{ContextReport, Likely, Prompt, StopReason, TextOutcome, TextRequest, TextToken},
-    recipe::Recipe,
+    recipe::{Origin, Recipe, RecordingRecipe, SoundRecipe, Source},
 };
 
 /// What test and window share.
@@ -31,6 +33,11 @@ pub struct Script {
     pub written: Vec<(PathBuf, Vec<u8>)>,
     /// Files that were removed.
     pub removed: Vec<PathBuf>,
+    /// Files that were moved, from where to where.
+    pub moved: Vec<(PathBuf, PathBuf)>,
+    /// The takes in the library, and what sound files hold.
+    pub takes: Vec<TakeFile>,
+    pub sounds: HashMap<PathBuf, (Clip, SoundRecipe)>,
     /// Jobs that were cancelled.
     pub cancelled: Vec<Job>,
     /// What dialogs answer.
@@ -308,14 +315,47 @@ impl EngineLink for Fake {
                 script.events.push_back(Event::TextSaved { job, path, sha256 });
             }
             UiCommand::SaveSound { path, sound, .. } => {
-                let recipe = Recipe::of_audio(&sound.samples, sound.recipe);
-                let bytes = recipe.to_wav(&sound.samples, 16_000, sound.depth).expect("WAV");
+                let recipe = Recipe::of_sound(&sound.clip.samples, sound.recipe);
+                let rate = sound.clip.sample_rate_hz;
+                let bytes = recipe.to_wav(&sound.clip.samples, rate, sound.depth).expect("WAV");
                 script.written.push((path.clone(), bytes));
                 script.events.push_back(Event::SoundSaved { job, path });
             }
             UiCommand::WriteFiles { files, .. } => {
                 script.written.extend(files);
                 script.events.push_back(Event::FilesWritten { job });
+            }
+            UiCommand::MoveFiles { moves, .. } => {
+                script.moved.extend(moves);
+                script.events.push_back(Event::FilesMoved { job });
+            }
+            UiCommand::ReadTakes { .. } => {
+                let takes = script.takes.clone();
+                script.events.push_back(Event::TakesRead { job, takes });
+            }
+            UiCommand::OpenTake { path, rate_hz, .. } => match script.sounds.get(&path).cloned() {
+                Some((clip, recipe)) => {
+                    let sample_rate_hz = rate_hz.unwrap_or(clip.sample_rate_hz);
+                    let clip = Arc::new(Clip { samples: clip.samples.clone(), sample_rate_hz });
+                    script.events.push_back(Event::TakeOpened { job, path, clip, recipe: Box::new(recipe) });
+                }
+                None => outcome = Outcome::Failed(atelier::Error::new("There is no such file.", "没有这个文件。")),
+            },
+            UiCommand::ChangeTake { clip, step, .. } => {
+                let changed = step.apply(&clip, &mut |_| true).expect("it can be done").expect("to the end");
+                script.events.push_back(Event::TakeChanged { job, clip: Arc::new(changed) });
+            }
+            UiCommand::SealTake { path, clip, .. } => {
+                let sha256 = atelier::recipe::sha256_of_samples(&clip.samples);
+                let source = Source { origin: Origin::Input, file: "take.wav".to_owned(), sha256 };
+                let (sample_rate_hz, steps) = (clip.sample_rate_hz, Vec::new());
+                let recipe = SoundRecipe::Recorded(RecordingRecipe { source, sample_rate_hz, steps });
+                script.events.push_back(Event::TakeSealed { job, path, recipe: Box::new(recipe) });
+            }
+            UiCommand::OpenCapture { path, .. } => {
+                let capture =
+                    CaptureInfo { path, name: "Deluxe".to_owned(), sha256: "ef".repeat(32), has_loudness: true };
+                script.events.push_back(Event::CaptureOpened { job, capture: Box::new(capture) });
             }
             UiCommand::RemoveFiles { files, .. } => {
                 script.removed.extend(files);

@@ -4,20 +4,28 @@ use std::{path::Path, sync::atomic::AtomicBool};
 
 use super::super::{Output, Result};
 use crate::{
-    Error, catalogue, files,
+    Error,
+    audio::Clip,
+    catalogue, files,
     formats::wav::{self, Depth, WavFile},
-    generate::audio::AudioModel,
-    recipe::{AudioRecipe, Recipe, sha256_of_samples},
+    generate::audio::{AudioModel, Step},
+    recipe::{AudioRecipe, Recipe, RecordingRecipe, SoundRecipe, sha256_of_samples},
 };
 
 pub(super) fn run(
     file: &Path,
     to: &Path,
-    (recipe, work): (&Recipe, &AudioRecipe),
+    (recipe, work): (&Recipe, SoundRecipe),
     saved: &WavFile,
     out: &mut Output<'_>,
 ) -> Result {
-    let samples = play(work)?;
+    let (rate, steps) = (work.sample_rate_hz(), work.steps().to_vec());
+    let samples = match &work {
+        SoundRecipe::Made(work) => play(work)?,
+        SoundRecipe::Recorded(work) => source(file, work, saved)?,
+    };
+    let whole = Clip { samples, sample_rate_hz: rate };
+    let samples = Step::apply_all(&steps, whole, &mut |_| true)?.map(|clip| clip.samples).unwrap_or_default();
     if sha256_of_samples(&samples) != recipe.sha256 {
         let (name, version) = (file.display(), &recipe.atelier);
         return Err(Error::new(
@@ -31,7 +39,7 @@ pub(super) fn run(
         32 => Depth::Float32,
         _ => Depth::Int24,
     };
-    files::write_whole(to, &recipe.to_wav(&samples, work.sample_rate_hz, depth)?)?;
+    files::write_whole(to, &recipe.to_wav(&samples, rate, depth)?)?;
     if saved.samples != wav::as_stored(&samples, depth) {
         let name = file.display();
         let note = Error::new(
@@ -55,4 +63,23 @@ fn play(work: &AudioRecipe) -> crate::Result<Vec<f32>> {
         ));
     }
     Ok(model.play(&work.request, &AtomicBool::new(false))?.unwrap_or_default())
+}
+
+/// The samples that a recording's recipe begins with: of the file itself when nothing was done to it, otherwise of the
+/// one beside it that the recipe names.
+fn source(file: &Path, work: &RecordingRecipe, saved: &WavFile) -> crate::Result<Vec<f32>> {
+    let is_it = |samples: &[f32]| sha256_of_samples(samples) == work.source.sha256;
+    if work.steps.is_empty() && saved.channels == 1 && is_it(&saved.samples) {
+        return Ok(saved.samples.clone());
+    }
+    let beside = file.with_file_name(&work.source.file);
+    let found = files::read_bytes(&beside, super::MOST_BYTES).and_then(|bytes| wav::read(&bytes));
+    let samples = found.map(|found| if found.channels == 1 { found.samples } else { found.mono() });
+    samples.ok().filter(|samples| is_it(samples)).ok_or_else(|| {
+        let (path, sha256) = (beside.display(), &work.source.sha256);
+        Error::new(
+            format!("“{path}” is not there, or not the recording that this sound was made from; put the one back whose samples have SHA-256 {sha256}."),
+            format!("“{path}”不存在，或不是制作此声音所用的录音；请放回采样 SHA-256 为 {sha256} 的文件。"),
+        )
+    })
 }

@@ -10,7 +10,7 @@ use super::{Output, Result};
 use crate::{
     Error, files,
     formats::wav,
-    recipe::{self, Recipe, Work},
+    recipe::{self, Recipe, SoundRecipe, Work},
 };
 
 /// Make a saved output again from its own recipe: inside a PNG or WAV, beside a text
@@ -38,23 +38,23 @@ pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
         let recipe = Recipe::of_file(&args.file)?;
         return match &recipe.work {
             Work::Text(work) => text::run(&args.file, &args.out, &recipe, work, out),
-            Work::Image(_) | Work::Audio(_) => Err(misplaced(&args.file).into()),
+            Work::Image(_) | Work::Audio(_) | Work::Recording(_) => Err(misplaced(&args.file).into()),
         };
     }
     let bytes = files::read_bytes(&args.file, MOST_BYTES)?;
     if is_wav {
         let recipe::Recording { file, recipe } = recipe::recording(&bytes, &args.file)?;
         let recipe = recipe.ok_or_else(|| without_recipe(&args.file))??;
-        return match &recipe.work {
-            Work::Audio(work) => audio::run(&args.file, &args.out, (&recipe, work), &file, out),
-            Work::Text(_) | Work::Image(_) => Err(misplaced(&args.file).into()),
+        return match SoundRecipe::of(recipe.work.clone()) {
+            Some(work) => audio::run(&args.file, &args.out, (&recipe, work), &file, out),
+            None => Err(misplaced(&args.file).into()),
         };
     }
     let recipe::Contents { file, recipe } = recipe::contents(&bytes, &args.file)?;
     let recipe = recipe.ok_or_else(|| without_recipe(&args.file))??;
     match &recipe.work {
         Work::Image(work) => image::run(&args.file, &args.out, (&recipe, work), &file.rgb, out),
-        Work::Text(_) | Work::Audio(_) => Err(misplaced(&args.file).into()),
+        Work::Text(_) | Work::Audio(_) | Work::Recording(_) => Err(misplaced(&args.file).into()),
     }
 }
 

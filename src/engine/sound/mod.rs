@@ -10,6 +10,7 @@ mod tests;
 mod worker;
 
 use std::{
+    ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -19,8 +20,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{Waker, lock};
 use crate::{
     Error, Result,
-    audio::{OutputInfo, Sound},
-    generate::audio::{AudioModel, AudioModelInfo, AudioRequest},
+    audio::{Clip, DeviceInfo, Midi, MidiMessage, Sound},
+    generate::{
+        amp::AmpSettings,
+        audio::{AudioModel, AudioModelInfo, AudioRequest},
+    },
 };
 
 pub(super) use worker::Worker;
@@ -39,9 +43,21 @@ pub enum SoundInput {
     Release { key: u8 },
     /// Make a take, and play it while it is made.
     Make(Box<AudioRequest>),
-    /// Play the take from this sample on.
-    Play { from: usize },
-    /// Stop playing, and making.
+    /// Play finished takes.
+    Play(Box<Playback>),
+    /// Go on from this sample, while takes are played.
+    Seek { to: usize },
+    /// Go round in this range, or on to the end, while takes are played.
+    Loop(Option<Range<usize>>),
+    /// Of the two takes that are played, hear the second or the first.
+    Switch { second: bool },
+    /// Record from an input, into this file.
+    Record { to: Option<PathBuf> },
+    /// Play what comes from an input through the capture in this file, live.
+    Amp { capture: PathBuf, settings: AmpSettings },
+    /// Other gains, while an input is played through a capture.
+    AmpGains(AmpSettings),
+    /// Stop playing, making and recording.
     Stop,
     /// Play at this gain, 0..=4; 1 leaves samples as they are.
     Volume(f32),
@@ -49,6 +65,32 @@ pub enum SoundInput {
     Output(Option<String>),
     /// See which devices there are.
     ListOutputs,
+    /// Record from the device with this id, or the system's.
+    Input(Option<String>),
+    /// See which inputs there are.
+    ListInputs,
+    /// What keys of a controller sound like from now on.
+    Voice { instrument: u16, temperature: f32, seed: u64 },
+    /// Be played by the controller with this id, or by none.
+    Midi(Option<String>),
+    /// What that controller says.
+    Played(MidiMessage),
+    /// See which controllers there are.
+    ListMidi,
+}
+
+/// Finished takes to be played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Playback {
+    pub first: Arc<Clip>,
+    /// Another one of the same rate, to switch to.
+    pub second: Option<Arc<Clip>>,
+    /// Whether the second one is heard.
+    pub hears_second: bool,
+    /// The sample to begin with.
+    pub from: usize,
+    /// Where to go round.
+    pub range: Option<Range<usize>>,
 }
 
 /// What the sound worker does.
@@ -63,6 +105,10 @@ pub enum SoundActivity {
     Making,
     /// A take is played.
     Playing,
+    /// An input is recorded.
+    Recording,
+    /// An input is played through a capture.
+    Amp,
 }
 
 /// What the sound worker shows: the latest, overwritten in place.
@@ -80,8 +126,18 @@ pub struct SoundState {
     pub request: Option<AudioRequest>,
     /// The samples of the take so far.
     pub samples: Vec<f32>,
-    /// The sample that is heard now.
+    /// Their rate.
+    pub sample_rate_hz: u32,
+    /// The file that the take was recorded into.
+    pub recorded: Option<PathBuf>,
+    /// The sample that is heard now, of the take or of what is played.
     pub position: usize,
+    /// How loud the input is: its highest sample of late.
+    pub input_peak: f32,
+    /// From the input through the capture to the output, in milliseconds.
+    pub latency_ms: Option<f32>,
+    /// How often sound from the input was lost since the window opened.
+    pub overruns: u64,
     /// Gaps that were heard since the window opened.
     pub underruns: u64,
     /// From a key or click to the first sound, in milliseconds.
@@ -89,7 +145,13 @@ pub struct SoundState {
     /// Seconds of sound made per second of work.
     pub real_time_factor: Option<f32>,
     /// The devices there are, once they were listed.
-    pub outputs: Vec<OutputInfo>,
+    pub outputs: Vec<DeviceInfo>,
+    /// The inputs there are, once they were listed.
+    pub inputs: Vec<DeviceInfo>,
+    /// The controllers there are, once they were listed.
+    pub controllers: Option<Vec<DeviceInfo>>,
+    /// The keys that a controller holds.
+    pub played: Vec<u8>,
     /// What went wrong last, for the window to take.
     pub error: Option<Error>,
 }
@@ -127,13 +189,14 @@ pub(super) struct Parts {
     pub inputs: Receiver<SoundInput>,
     pub state: Arc<Mutex<SoundState>>,
     pub sound: Arc<dyn Sound>,
+    pub midi: Arc<dyn Midi>,
     pub open: OpenAudio,
     pub waker: Waker,
 }
 
 /// Both sides.
-pub(super) fn connect(sound: Arc<dyn Sound>, open: OpenAudio, waker: Waker) -> (SoundPort, Parts) {
+pub(super) fn connect(sound: Arc<dyn Sound>, midi: Arc<dyn Midi>, open: OpenAudio, waker: Waker) -> (SoundPort, Parts) {
     let (sender, inputs) = bounded(INPUTS);
     let state = Arc::new(Mutex::new(SoundState::default()));
-    (SoundPort { inputs: sender, state: state.clone() }, Parts { inputs, state, sound, open, waker })
+    (SoundPort { inputs: sender, state: state.clone() }, Parts { inputs, state, sound, midi, open, waker })
 }

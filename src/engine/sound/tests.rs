@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 use crate::{
-    audio::{Format, MockSound},
+    audio::{Clip, Format, MockMidi, MockSound},
     generate::audio::{parse_notes, tests::tiny},
 };
 
@@ -16,11 +16,14 @@ const RATE: u32 = 16_000;
 
 struct Bench {
     sound: MockSound,
+    midi: MockMidi,
     port: Option<SoundPort>,
     thread: Option<std::thread::JoinHandle<()>>,
     path: PathBuf,
     /// Whether the device's clock moves while the test waits.
     plays: bool,
+    /// Whether it asks only for what is there, so that nothing starves however slow the computer is.
+    waits: bool,
     played: Vec<f32>,
     _dir: tempfile::TempDir,
 }
@@ -30,11 +33,23 @@ impl Bench {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = tiny(dir.path());
         let sound = MockSound::new(Format { sample_rate_hz: RATE, channels: 1 });
-        let (port, parts) = connect(Arc::new(sound.clone()), Box::new(AudioModel::open), Arc::new(|| {}));
+        let midi = MockMidi::new();
+        let (port, parts) =
+            connect(Arc::new(sound.clone()), Arc::new(midi.clone()), Box::new(AudioModel::open), Arc::new(|| {}));
         let run = move || Worker::new(parts).run();
         let thread = std::thread::Builder::new().name("sound".into()).spawn(run).expect("a thread");
         port.tell(SoundInput::Open { name: "tiny".to_owned(), path: path.clone() });
-        Self { sound, port: Some(port), thread: Some(thread), path, plays: true, played: Vec::new(), _dir: dir }
+        Self {
+            sound,
+            midi,
+            port: Some(port),
+            thread: Some(thread),
+            path,
+            plays: true,
+            waits: false,
+            played: Vec::new(),
+            _dir: dir,
+        }
     }
 
     fn tell(&self, input: SoundInput) {
@@ -56,7 +71,8 @@ impl Bench {
             assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {what}: {state:?}");
             std::thread::sleep(Duration::from_millis(1));
             if self.plays {
-                self.played.extend(self.sound.advance(32));
+                let frames = if self.waits { self.sound.waiting().min(32) } else { 32 };
+                self.played.extend(self.sound.advance(frames));
             }
         }
     }
@@ -79,6 +95,11 @@ impl Drop for Bench {
         let ended = self.thread.take().map(std::thread::JoinHandle::join);
         assert!(std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
     }
+}
+
+fn play(clip: &Arc<Clip>, from: usize) -> SoundInput {
+    let first = clip.clone();
+    SoundInput::Play(Box::new(Playback { first, second: None, hears_second: false, from, range: None }))
 }
 
 /// Whether the device played just this; the loudest samples it bends.
@@ -105,7 +126,8 @@ fn a_take_is_heard_as_it_is_made_and_kept_as_it_was_heard() {
     assert!(state.first_sound_ms.is_some() && state.real_time_factor.is_some());
     // And again from its middle.
     bench.played.clear();
-    bench.tell(SoundInput::Play { from: samples.len() / 2 });
+    let clip = Arc::new(Clip { samples: samples.clone(), sample_rate_hz: RATE });
+    bench.tell(play(&clip, samples.len() / 2));
     bench.until("playing", |state| state.activity == SoundActivity::Playing);
     bench.until("the end", |state| state.activity == SoundActivity::Idle);
     assert!(bench.played.windows(50).any(|part| as_heard(part, &samples[samples.len() / 2 + 100..][..50])));
@@ -155,4 +177,174 @@ fn without_a_device_takes_are_made_and_the_sentence_is_shown() {
     let state =
         bench.until("the refusal", |state| state.error.as_ref().is_some_and(|why| why.to_string().contains("C3")));
     assert_eq!(state.take, 1);
+}
+
+/// Where in a clip its samples were heard.
+fn ramp(len: usize) -> Arc<Clip> {
+    Arc::new(Clip { samples: (0..len).map(|n| n as f32 / 40_000.0).collect(), sample_rate_hz: RATE })
+}
+
+#[test]
+fn takes_are_sought_in_looped_and_switched_without_a_gap() {
+    let mut bench = Bench::new();
+    bench.waits = true;
+    let (first, second) = (ramp(30_000), Arc::new(Clip { samples: vec![-0.5; 30_000], sample_rate_hz: RATE }));
+    let playback = Playback {
+        first: first.clone(),
+        second: Some(second),
+        hears_second: false,
+        from: 100,
+        range: Some(2_000..4_000),
+    };
+    bench.tell(SoundInput::Play(Box::new(playback)));
+    bench.until("the second round", |state| state.underruns > 0 || state.position >= 3_900);
+    let came_back = bench.until("a round", |state| (2_000..3_000).contains(&state.position));
+    assert_eq!(came_back.activity, SoundActivity::Playing);
+    bench.played.clear();
+    bench.tell(SoundInput::Switch { second: true });
+    // What waits in the queue is heard first, then the other take from the same place on, and nothing between them.
+    let begun = Instant::now();
+    while !bench.played.ends_with(&[-0.5; 32]) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it was never heard");
+        std::thread::sleep(Duration::from_millis(1));
+        let frames = bench.sound.waiting().min(32);
+        bench.played.extend(bench.sound.advance(frames));
+    }
+    assert!(bench.played.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.1), "a click");
+    bench.tell(SoundInput::Switch { second: false });
+    bench.tell(SoundInput::Loop(None));
+    bench.tell(SoundInput::Seek { to: 29_000 });
+    let state = bench.until("the end", |state| state.activity == SoundActivity::Idle && state.position == 30_000);
+    assert_eq!((state.underruns, state.error), (0, None));
+}
+
+#[test]
+fn takes_of_any_rate_are_heard_and_without_a_device_the_sentence_is_shown() {
+    let mut bench = Bench::new();
+    let clip = Arc::new(Clip { samples: vec![0.25; 24_000], sample_rate_hz: 48_000 });
+    bench.tell(play(&clip, 0));
+    bench.until("playing", |state| state.activity == SoundActivity::Playing);
+    bench.until("the end", |state| state.activity == SoundActivity::Idle);
+    let heard = bench.played.iter().filter(|sample| (*sample - 0.25).abs() < 1e-3).count();
+    assert!((7_500..=8_100).contains(&heard), "half a second at the device's rate: {heard}");
+    bench.sound.set_unplugged(true);
+    bench.tell(SoundInput::Output(None));
+    bench.tell(play(&clip, 0));
+    let state = bench.until("the sentence", |state| state.error.is_some());
+    assert!(state.error.expect("said").to_string().contains("plugged in"));
+    bench.until("rest", |state| state.activity == SoundActivity::Idle);
+}
+
+#[test]
+fn what_is_recorded_is_kept_also_when_the_input_goes() {
+    let mut bench = Bench::new();
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("sounds/take-1.wav");
+    let sound = bench.sound.clone();
+    let record = |bench: &mut Bench, path: &std::path::Path| {
+        bench.tell(SoundInput::Record { to: Some(path.to_owned()) });
+        bench.until("recording", |state| state.activity == SoundActivity::Recording);
+        let samples = ramp(20_000).samples.clone();
+        for piece in samples.chunks(160) {
+            assert!(sound.record(piece));
+        }
+        let state = bench.until("all of it", |state| state.samples.len() == samples.len());
+        assert!(state.input_peak > 0.0);
+        samples
+    };
+    let samples = record(&mut bench, &path);
+    // A key that is touched does not end it.
+    bench.tell(SoundInput::Strike { key: 60, velocity: 90, instrument: 0, temperature: 0.7, seed: 1 });
+    bench.tell(SoundInput::Stop);
+    let state = bench.until("rest", |state| state.activity == SoundActivity::Idle);
+    assert_eq!((state.recorded.as_ref(), state.overruns, state.sample_rate_hz), (Some(&path), 0, RATE));
+    let read = |path: &std::path::Path| {
+        let bytes = crate::files::read_bytes(path, 1 << 20).expect("a file");
+        crate::formats::wav::read(&bytes).expect("a WAV").samples
+    };
+    assert_eq!(read(&path), samples);
+    let other = dir.path().join("sounds/take-2.wav");
+    record(&mut bench, &other);
+    sound.set_unplugged(true);
+    let state = bench.until("the sentence", |state| state.error.is_some());
+    assert!(state.error.expect("said").to_string().contains("kept"));
+    assert_eq!((read(&other), state.recorded), (samples, Some(other)));
+    bench.tell(SoundInput::Record { to: None });
+    bench.until("no input", |state| state.error.as_ref().is_some_and(|why| why.to_string().contains("plugged in")));
+}
+
+#[test]
+fn what_comes_in_goes_out_through_the_amplifier() {
+    let mut bench = Bench::new();
+    bench.plays = false;
+    let capture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nam/wavenet.nam");
+    let settings = AmpSettings { input_gain_db: 3.0, output_gain_db: -6.0, ..AmpSettings::default() };
+    let mut amp = crate::generate::amp::Amp::open(&capture, 1.0).expect("an amplifier");
+    // Rises, so that no part is like another.
+    let tone = |n: usize| (n as f32 * (0.02 + n as f32 * 4e-6)).sin() * 0.3;
+    let samples: Vec<f32> = (0..12_000).map(tone).collect();
+    let recording = crate::formats::wav::WavFile {
+        sample_rate_hz: RATE,
+        channels: 1,
+        bits: 32,
+        samples: samples.clone(),
+        comment: None,
+    };
+    let want = amp.run(&recording, &settings, &mut |_| true).expect("runs").expect("to the end");
+    bench.tell(SoundInput::Amp { capture, settings });
+    bench.until("the amplifier", |state| state.activity == SoundActivity::Amp);
+    // Devices of one clock: what comes in is given out a block later.
+    let mut heard = Vec::new();
+    for piece in samples.chunks(64) {
+        bench.sound.record(piece);
+        std::thread::sleep(Duration::from_millis(2));
+        heard.extend(bench.sound.advance(piece.len()));
+    }
+    // On a busy computer there may be gaps; what is between them is the amplifier's sound.
+    let power = |samples: &[f32]| samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    let likeness = |part: &[f32]| {
+        let away = |heard: &[f32]| power(&heard.iter().zip(part).map(|(a, b)| a - b).collect::<Vec<_>>());
+        let nearest = heard.windows(part.len()).map(away).fold(f64::MAX, f64::min);
+        10.0 * (power(part) / nearest.max(1e-30)).log10()
+    };
+    let parts = want[2_000..].chunks_exact(100).step_by(4);
+    let ratio = parts.map(likeness).fold(f64::MIN, f64::max);
+    assert!(ratio > 60.0, "{ratio:.1} dB like the amplifier's");
+    bench.tell(SoundInput::Stop);
+    let state = bench.until("rest", |state| state.activity == SoundActivity::Idle);
+    assert_eq!(state.error, None);
+    bench.tell(SoundInput::Amp { capture: "nowhere.nam".into(), settings: AmpSettings::default() });
+    bench.until("the refusal", |state| state.error.is_some());
+}
+
+#[test]
+fn a_controller_plays_with_its_velocity_and_its_pedal() {
+    let mut bench = Bench::new();
+    bench.tell(SoundInput::ListMidi);
+    let state = bench.until("the controllers", |state| state.controllers.is_some());
+    assert_eq!(state.controllers.expect("listed").iter().map(|port| port.id.as_str()).collect::<Vec<_>>(), ["keys"]);
+    assert!(!bench.midi.play(&[0x90, 60, 100]), "nobody listens yet");
+    bench.tell(SoundInput::Voice { instrument: 1, temperature: 0.7, seed: 9 });
+    bench.tell(SoundInput::Midi(Some("keys".to_owned())));
+    let midi = bench.midi.clone();
+    bench.until("somebody who listens", |_| midi.play(&[0xFE, 0, 0]));
+    midi.play(&[0xB0, 64, 127]);
+    midi.play(&[0x90, 60, 101]);
+    midi.play(&[0x90, 3, 101]);
+    bench.until("a key", |state| state.played == [60] && state.samples.len() > 500);
+    midi.play(&[0x80, 60, 0]);
+    midi.play(&[0x90, 64, 40]);
+    // The pedal holds the first key.
+    bench.until("two keys", |state| state.played == [60, 64] && state.samples.len() > 3_000);
+    midi.play(&[0xB0, 64, 0]);
+    midi.play(&[0x80, 64, 0]);
+    let state = bench.until("a rest", |state| state.take == 1 && state.activity == SoundActivity::Idle);
+    let request = state.request.expect("a request");
+    let notes: Vec<_> = request.notes.iter().map(|note| (note.key, note.velocity, note.instrument)).collect();
+    assert_eq!((notes, state.played), (vec![(60, 101, 1), (64, 40, 1)], Vec::new()));
+    assert!(request.notes[0].length > 2_000, "{:?}", request.notes);
+    assert_eq!(bench.offline(&request), state.samples);
+    bench.tell(SoundInput::Midi(Some("nowhere".to_owned())));
+    bench.until("the sentence", |state| state.error.is_some());
+    assert!(!midi.play(&[0x90, 60, 100]), "nobody listens any more");
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::TryRecvError;
+use crossbeam_channel::{TryRecvError, select};
 
 use super::{
     Parts, SoundActivity, SoundInput,
@@ -16,12 +16,18 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::Player,
+    audio::{Player, Reel, USUAL_FRAMES},
     crash,
     engine::lock,
     generate::audio::{AudioModel, AudioRequest},
     nets::wavenet::Tone,
 };
+use controller::Controller;
+use input::{Recording, Through};
+
+mod controller;
+mod input;
+mod playing;
 
 /// What the queue to the device can hold, in seconds.
 const QUEUE_S: f32 = 1.0;
@@ -51,9 +57,13 @@ enum Mode {
         making: Making,
         heard: usize,
     },
+    /// Finished takes; what is left of them is handed over.
     Playing {
-        heard: usize,
+        reel: Reel,
+        ended: bool,
     },
+    Recording(Recording),
+    Amp(Through),
     /// All was handed over; the queue is running empty.
     Ending {
         activity: SoundActivity,
@@ -66,13 +76,16 @@ pub(in crate::engine) struct Worker {
     model: Option<AudioModel>,
     player: Option<Player>,
     output: Option<String>,
+    input: Option<String>,
     volume: f32,
+    controller: Controller,
     mode: Mode,
     /// When the first sound was asked for, and what the device had played then.
     asked: Option<(Instant, u64)>,
     woken: Instant,
-    /// Gaps of players that are gone.
+    /// Gaps of players that are gone, and losses of recorders.
     underruns: u64,
+    overruns: u64,
     never: AtomicBool,
 }
 
@@ -84,11 +97,14 @@ impl Worker {
             model: None,
             player: None,
             output: None,
+            input: None,
             volume: 1.0,
+            controller: Controller::default(),
             mode: Mode::Idle,
             asked: None,
             woken: Instant::now(),
             underruns: 0,
+            overruns: 0,
             never: AtomicBool::new(false),
         }
     }
@@ -96,18 +112,11 @@ impl Worker {
     /// Works until the window's side has gone.
     pub fn run(mut self) {
         loop {
-            let input = match self.mode {
-                Mode::Idle => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
-                _ => self.parts.inputs.try_recv(),
+            let input = match self.next_input() {
+                Ok(input) => Some(input),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return,
             };
-            let (input, go_on) = match input {
-                Ok(input) => (Some(input), true),
-                Err(TryRecvError::Empty) => (None, true),
-                Err(TryRecvError::Disconnected) => (None, false),
-            };
-            if !go_on {
-                return;
-            }
             let worked = catch_unwind(AssertUnwindSafe(|| match input {
                 Some(input) => self.take(input),
                 None => self.step(),
@@ -123,8 +132,26 @@ impl Worker {
         }
     }
 
+    /// What the window or a controller says next; waits for it while nothing sounds.
+    fn next_input(&self) -> std::result::Result<SoundInput, TryRecvError> {
+        let (inputs, played) = (&self.parts.inputs, &self.controller.heard);
+        let gone = TryRecvError::Disconnected;
+        if matches!(self.mode, Mode::Idle) {
+            return select! {
+                recv(inputs) -> input => input.map_err(|_| gone),
+                recv(played) -> message => message.map(SoundInput::Played).map_err(|_| gone),
+            };
+        }
+        match played.try_recv() {
+            Ok(message) => Ok(SoundInput::Played(message)),
+            Err(_) => inputs.try_recv(),
+        }
+    }
+
     fn fail(&mut self, error: Error) {
-        self.mode = Mode::Idle;
+        if let Mode::Recording(recording) = std::mem::replace(&mut self.mode, Mode::Idle) {
+            self.end_recording(recording);
+        }
         self.show(|state| {
             state.activity = SoundActivity::Idle;
             state.error = Some(error);
@@ -151,15 +178,24 @@ impl Worker {
                 }
             }
             SoundInput::Make(request) => self.make(*request)?,
-            SoundInput::Play { from } => {
-                self.stop();
-                self.ready_player();
-                let len = self.show(|state| {
-                    state.activity = SoundActivity::Playing;
-                    state.position = from.min(state.samples.len());
-                    state.samples.len()
-                });
-                self.mode = Mode::Playing { heard: if from < len { from } else { 0 } };
+            SoundInput::Play(playback) => self.play(*playback),
+            SoundInput::Seek { to } => self.seek(to),
+            SoundInput::Loop(range) => {
+                if let Mode::Playing { reel, .. } = &mut self.mode {
+                    reel.set_loop(range);
+                }
+            }
+            SoundInput::Switch { second } => {
+                if let Mode::Playing { reel, .. } = &mut self.mode {
+                    reel.switch(second);
+                }
+            }
+            SoundInput::Record { to } => self.record(to)?,
+            SoundInput::Amp { capture, settings } => self.amp(&capture, &settings)?,
+            SoundInput::AmpGains(settings) => {
+                if let Mode::Amp(through) = &mut self.mode {
+                    through.set(&settings)?;
+                }
             }
             SoundInput::Stop => self.stop(),
             SoundInput::Volume(volume) => {
@@ -170,14 +206,38 @@ impl Worker {
             }
             SoundInput::Output(output) => {
                 self.output = output;
+                let player = self.player.as_ref().map(|player| (player.source_rate_hz(), player.frames()));
                 self.drop_player();
-                if !matches!(self.mode, Mode::Idle) {
-                    self.ready_player();
+                if let Some((rate, frames)) = player.filter(|_| !matches!(self.mode, Mode::Idle | Mode::Recording(_))) {
+                    self.ready_player(rate, frames);
                 }
             }
+            SoundInput::Input(input) => self.input = input,
+            SoundInput::Voice { instrument, temperature, seed } => {
+                self.controller.voice = (instrument, temperature, seed);
+            }
+            SoundInput::Midi(port) => self.listen_to(port)?,
+            SoundInput::Played(message) => self.played(message)?,
+            SoundInput::ListMidi => {
+                let controllers = self.parts.midi.ports().unwrap_or_default();
+                self.show(|state| state.controllers = Some(controllers));
+                self.wake();
+            }
+            SoundInput::ListInputs => {
+                let inputs = self.parts.sound.inputs();
+                self.show(|state| match inputs {
+                    Ok(inputs) => state.inputs = inputs,
+                    Err(why) => state.error = Some(why),
+                });
+                self.wake();
+            }
             SoundInput::ListOutputs => {
-                let outputs = self.parts.sound.outputs()?;
-                self.show(|state| state.outputs = outputs);
+                // What sounds goes on, whatever comes of it.
+                let outputs = self.parts.sound.outputs();
+                self.show(|state| match outputs {
+                    Ok(outputs) => state.outputs = outputs,
+                    Err(why) => state.error = Some(why),
+                });
                 self.wake();
             }
         }
@@ -195,20 +255,23 @@ impl Worker {
             };
             let model = (self.parts.open)(name, path)?;
             let (info, sha256) = (model.info().clone(), model.sha256()?.to_owned());
-            // Another rate needs another player.
-            self.drop_player();
             self.show(|state| (state.model, state.model_sha256) = (Some(info), sha256));
             self.model = Some(model);
         }
         self.model.as_ref().ok_or_else(|| Error::new("The model could not be opened.", "无法打开模型。"))
     }
 
-    /// Opens the device if none is open; without one, sound is made all the same, and the error shown.
-    fn ready_player(&mut self) {
-        let Some(rate) = self.model.as_ref().map(|model| model.info().sample_rate_hz) else { return };
+    /// Opens the device for sound of this rate if it is not open; without one, sound is made all the same, and the error
+    /// shown.
+    fn ready_player(&mut self, rate: u32, frames: u32) {
+        if self.player.as_ref().is_some_and(|player| (player.source_rate_hz(), player.frames()) != (rate, frames)) {
+            self.drop_player();
+        }
         if self.player.is_none() {
             let sound = self.parts.sound.clone();
-            match Player::open(sound, self.output.as_deref(), rate, QUEUE_S, PREROLL_S) {
+            // Smaller pieces are for somebody who waits for them.
+            let preroll_s = PREROLL_S.min(2.0 * frames as f32 / rate as f32);
+            match Player::open_with(sound, self.output.as_deref(), rate, (QUEUE_S, preroll_s), frames) {
                 Ok(player) => self.player = Some(player),
                 Err(why) => {
                     self.show(|state| state.error = Some(why));
@@ -228,6 +291,10 @@ impl Worker {
     }
 
     fn strike(&mut self, key: u8, tone: Tone, temperature: f32, seed: u64) -> Result<()> {
+        if matches!(self.mode, Mode::Recording(_) | Mode::Amp(_)) {
+            // A key that is touched must not end a recording.
+            return Ok(());
+        }
         let model = self.model()?;
         let request = AudioRequest {
             notes: vec![crate::generate::audio::Note {
@@ -248,8 +315,9 @@ impl Worker {
         if !matches!(self.mode, Mode::Live(_)) {
             let live = fresh;
             self.stop();
-            self.ready_player();
-            self.begin(SoundActivity::Live, None);
+            let rate = self.rate() as u32;
+            self.ready_player(rate, USUAL_FRAMES);
+            self.begin(SoundActivity::Live, None, rate);
             self.mode = Mode::Live(live);
         }
         if let Mode::Live(live) = &mut self.mode {
@@ -264,19 +332,21 @@ impl Worker {
         let expected = request.samples.unwrap_or(request.notes_end() + rate);
         let making = Making::new(model.perform(&request)?, expected);
         self.stop();
-        self.ready_player();
-        self.begin(SoundActivity::Making, Some(request));
+        self.ready_player(rate as u32, USUAL_FRAMES);
+        self.begin(SoundActivity::Making, Some(request), rate as u32);
         self.mode = Mode::Making { making, heard: 0 };
         Ok(())
     }
 
     /// A new take.
-    fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>) {
+    fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>, sample_rate_hz: u32) {
         self.show(|state| {
             state.activity = activity;
             state.take += 1;
             state.request = request;
             state.samples = Vec::new();
+            state.sample_rate_hz = sample_rate_hz;
+            state.recorded = None;
             state.position = 0;
             (state.first_sound_ms, state.real_time_factor) = (None, None);
         });
@@ -298,10 +368,24 @@ impl Worker {
                     }
                 });
             }
+            Mode::Recording(recording) => {
+                self.end_recording(recording);
+                return self.idle();
+            }
+            Mode::Amp(through) => {
+                self.overruns += through.overruns();
+                self.show(|state| state.latency_ms = None);
+            }
             _ => {}
         }
         self.end_player();
-        self.show(|state| state.activity = SoundActivity::Idle);
+        self.idle();
+    }
+
+    fn idle(&mut self) {
+        self.show(|state| {
+            (state.activity, state.input_peak) = (SoundActivity::Idle, 0.0);
+        });
         self.wake();
     }
 
@@ -353,21 +437,9 @@ impl Worker {
                 }
             }
             Mode::Making { .. } => self.make_some(waiting_s)?,
-            Mode::Playing { heard } => {
-                let heard = *heard;
-                let next = self.hand_over(heard, waiting_s)?;
-                let over = next == self.len();
-                self.mode = match over {
-                    true => Mode::Ending { activity: SoundActivity::Playing },
-                    false => Mode::Playing { heard: next },
-                };
-                if over {
-                    self.end_player();
-                } else if next == heard {
-                    self.rest();
-                }
-                self.told(next);
-            }
+            Mode::Playing { .. } => self.play_on(waiting_s)?,
+            Mode::Recording(_) => self.record_on()?,
+            Mode::Amp(_) => self.amp_on()?,
             Mode::Ending { activity } => {
                 let (activity, len) = (*activity, self.len());
                 if self.player.is_none() || waiting_s <= 0.0 {
@@ -449,9 +521,15 @@ impl Worker {
 
     /// Shows how far it is, `handed` samples having been given to the device.
     fn told(&mut self, handed: usize) {
-        let (mut waiting_s, mut played, mut underruns) = (0.0, 0, self.underruns);
+        let waiting_s = self.player.as_ref().map_or(0.0, Player::waiting_s);
+        let waiting = (f64::from(waiting_s) * self.rate()) as usize;
+        self.heard(handed.saturating_sub(waiting));
+    }
+
+    /// Shows that this sample is heard.
+    fn heard(&mut self, position: usize) {
+        let (mut played, mut underruns) = (0, self.underruns);
         if let Some(player) = &self.player {
-            waiting_s = player.waiting_s();
             played = player.controls().played_frames();
             underruns += player.controls().underruns();
         }
@@ -459,9 +537,8 @@ impl Worker {
         if first.is_some() {
             self.asked = None;
         }
-        let waiting = (f64::from(waiting_s) * self.rate()) as usize;
         self.show(|state| {
-            state.position = handed.saturating_sub(waiting);
+            state.position = position;
             state.underruns = underruns;
             if let Some(first) = first {
                 state.first_sound_ms = Some(first.as_secs_f32() * 1e3);

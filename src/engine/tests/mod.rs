@@ -3,6 +3,7 @@
 mod endurance;
 mod files;
 mod real;
+mod takes;
 mod text;
 mod traffic;
 

@@ -1,14 +1,18 @@
 //! Sound from a WaveNet: notes go in, samples come out, block after block, live or offline the same.
 
 pub mod compose;
+mod edit;
 mod model;
 mod note;
 mod score;
+mod step;
 mod synth;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use edit::{Edit, MOST_GAIN_DB};
 pub use model::{AudioModel, AudioModelInfo};
 pub use note::{AudioRequest, MOST_SAMPLES, Note};
 pub use score::{key_name, notes_text, parse_notes};
+pub use step::{AmpStep, Step};
 pub use synth::{MOST_SOUNDING, Performance, Synth};

@@ -140,6 +140,7 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();
     let rate = info.sample_rate_hz;
     let model_ref = ModelRef { name: info.path.display().to_string(), sha256: model.sha256()?.to_owned() };
-    let recipe = Recipe::of_audio(&samples, AudioRecipe { model: model_ref, request, sample_rate_hz: rate });
+    let recipe =
+        Recipe::of_audio(&samples, AudioRecipe { model: model_ref, request, sample_rate_hz: rate, steps: Vec::new() });
     files::write_whole(to, &recipe.to_wav(&samples, rate, Depth::Int16)?)
 }

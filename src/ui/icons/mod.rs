@@ -76,6 +76,10 @@ icons! {
     Reset "rotate-ccw",
     Sparkles "sparkles",
     Help "circle-help",
+    Loop "repeat",
+    Record "circle-dot",
+    Microphone "mic",
+    Scissors "scissors",
 }
 
 /// The licence that goes with the icons, for the Settings page.

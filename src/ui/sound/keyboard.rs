@@ -6,7 +6,7 @@ use egui::{
 
 use crate::{
     engine::{SoundActivity, SoundInput},
-    generate::audio::key_name,
+    generate::audio::{Note, key_name},
     ui::{
         Key,
         state::{Action, State},
@@ -82,7 +82,7 @@ fn strike(state: &mut State, key: u8) {
 fn typed_keys(ui: &Ui, state: &mut State) {
     let typing = ui.ctx().memory(|memory| memory.focused()).is_some() || state.sheet_open;
     let base = state.preferences.sound.lowest_typed;
-    let (mut struck, mut released, mut octave, mut space) = (Vec::new(), Vec::new(), 0_i8, false);
+    let (mut struck, mut released, mut octave) = (Vec::new(), Vec::new(), 0_i8);
     ui.input(|input| {
         for event in &input.events {
             let Event::Key { key, pressed, repeat, modifiers, .. } = event else { continue };
@@ -94,7 +94,6 @@ fn typed_keys(ui: &Ui, state: &mut State) {
             }
             if *pressed && !typing && !repeat && !modifiers.any() {
                 octave += i8::from(*key == KeyName::X) - i8::from(*key == KeyName::Z);
-                space |= *key == KeyName::Space;
             }
         }
     });
@@ -120,9 +119,6 @@ fn typed_keys(ui: &Ui, state: &mut State) {
         let moved = i16::from(base) + 12 * i16::from(octave);
         state.preferences.sound.lowest_typed =
             moved.clamp(i16::from(*range.start()), i16::from(range.end().saturating_sub(12))) as u8 / 12 * 12;
-    }
-    if space {
-        super::toggle_play(state);
     }
 }
 
@@ -210,11 +206,13 @@ fn palette_on_black(ui: &Ui) -> egui::Color32 {
 /// The keys that sound where the take is heard now, and those that are held.
 fn sounding(state: &State) -> Vec<u8> {
     let view = &state.sound;
-    let mut keys: Vec<u8> = view.typed_keys.iter().copied().chain(view.pointer_key).collect();
+    let mut keys: Vec<u8> =
+        view.typed_keys.iter().copied().chain(view.pointer_key).chain(view.played.iter().copied()).collect();
     if matches!(view.activity, SoundActivity::Making | SoundActivity::Playing) {
         let at = view.position as u64;
-        let notes = view.request.iter().flat_map(|request| &request.notes);
-        keys.extend(notes.filter(|note| note.start <= at && at < note.start + note.length).map(|note| note.key));
+        let notes = view.shown.notes.iter();
+        let sounds = |note: &&Note| note.start <= at && at < note.start.saturating_add(note.length);
+        keys.extend(notes.filter(sounds).map(|note| note.key));
     }
     keys
 }

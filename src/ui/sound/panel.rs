@@ -27,6 +27,10 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
         voice_ui(ui, state);
         ui.add_space(20.0);
         output_ui(ui, state);
+        ui.add_space(20.0);
+        super::amp::amp_ui(ui, state);
+        ui.add_space(20.0);
+        super::devices::devices_ui(ui, state);
         ui.add_space(16.0);
     });
 }

@@ -19,6 +19,7 @@ use super::{
     text, theme, widgets,
 };
 use crate::document::MessageId;
+pub use documents::ago;
 
 /// Below this width the list of documents gives way.
 const NARROW: f32 = 1100.0;
