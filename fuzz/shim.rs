@@ -1,15 +1,36 @@
 //! The modules under test, as they are in the studio, without the rest of it.
+#![allow(dead_code, unused_imports, reason = "the rest of the studio uses more of them")]
 
 #[path = "../src/error.rs"]
 pub mod error;
 #[path = "../src/lang.rs"]
 pub mod lang;
 
+#[path = "../src/files.rs"]
+pub mod files;
+#[path = "../src/kernels/mod.rs"]
+pub mod kernels;
+
 #[path = "../src/formats"]
 pub mod formats {
+    pub mod audio;
     pub mod chat_template;
+    pub mod flac;
     pub mod gguf;
+    pub mod idx;
+    pub mod label;
+    pub mod nam;
+    pub mod png;
+    pub mod pth;
+    mod riff;
+    pub mod safetensors;
     pub mod tokenizer;
+    pub mod wav;
+}
+
+#[path = "../src/nets"]
+pub mod nets {
+    pub mod nam;
 }
 
 #[path = "../src/generate"]

@@ -161,6 +161,81 @@ fn an_edited_take_is_made_again_from_the_notes_or_the_recording() {
 }
 
 #[test]
+fn flac_holds_what_wav_does_and_other_kinds_of_sound_are_read() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (wav, flac) = (inside(dir.path(), "a.wav"), inside(dir.path(), "音 a.flac"));
+    for out in [&wav, &flac] {
+        json(&["audio", "--notes", "C4:0.3", "--seed", "9", "--out", out, "--json"]);
+    }
+    let [large, small] = [&wav, &flac].map(|file| fs::read(file).expect("a file"));
+    assert!(small.starts_with(b"fLaC") && small.len() < large.len());
+    let read = atelier::formats::audio::read(&small).expect("a FLAC");
+    assert_eq!(read.samples, atelier::formats::audio::read(&large).expect("a WAV").samples);
+    // Either is made again from either.
+    for (from, to, want) in [(&flac, "b.flac", &small), (&flac, "b.wav", &large), (&wav, "c.flac", &small)] {
+        let again = inside(dir.path(), to);
+        let ran = atelier(&["render", from, "--out", &again]);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(fs::read(&again).expect("a file") == *want, "{to}");
+    }
+    let model = root("tests/fixtures/nam/wavenet.nam");
+    for name in ["tones.flac", "tones.mp3", "tones.ogg"] {
+        let (input, out) = (root(&format!("tests/fixtures/audio/{name}")), inside(dir.path(), "loud.flac"));
+        let told = json(&["amp", "--model", &model, "--in", &input, "--out", &out, "--output-gain", "-20", "--json"]);
+        assert!((told["seconds"].as_f64().expect("a number") - 0.25).abs() < 0.15, "{name}: {told}");
+        let sound = atelier::formats::audio::open(Path::new(&out)).expect("a FLAC");
+        assert_eq!((sound.sample_rate_hz, sound.channels, sound.bits), (22_050, 2, 24));
+        assert!(sound.samples.iter().any(|sample| sample.abs() > 0.01), "{name}");
+    }
+    let input = root("tests/fixtures/audio/tones.mp3");
+    let (code, said) = refused(&["amp", "--model", &model, "--in", &input, "--out", &inside(dir.path(), "x.mp3")]);
+    assert!(code == 2 && said.contains(".flac"), "{said}");
+    let (code, said) = refused(&["audio", "--out", &inside(dir.path(), "x.ogg")]);
+    assert!(code == 2 && said.contains(".flac"), "{said}");
+    let (code, said) = refused(&["render", &root("tests/fixtures/audio/tones.flac"), "--out", &flac]);
+    assert!(code == 1 && said.contains("no recipe"), "{said}");
+}
+
+#[test]
+fn a_wavenet_learns_from_a_folder_of_recordings() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (recipe, data, out) = (inside(dir.path(), "tiny.toml"), dir.path().join("录音"), inside(dir.path(), "out"));
+    let text = "kind = 'wavenet'\nname = 'tiny'\nseed = 1\n[data]\nkind = 'recordings'\nlowest_key = 48\nkeys = 25\nheld_out = 3\n\
+                [network]\nsample_rate_hz = 8000\nlayers = 3\ncycle = 3\nchannels = 8\nskip = 8\ncondition_hidden = 4\ncondition = 4\n\
+                harmonics = 1\nframe_samples = 40\npre_emphasis = 0.5\nonset_decays_s = [0.1]\nrelease_decays_s = [0.1]\n\
+                [training]\nsteps = 4\nlearning_rate = 0.001\nfall_from = 3\naverage = 0.9\ncheckpoint_every = 2\nonset_every = 2\n\
+                crops = { count = 2, samples = 200, warm_up = 0 }\nonset_crops = { count = 2, samples = 200, warm_up = 0 }\n";
+    fs::write(&recipe, text).expect("written");
+    fs::create_dir_all(data.join("tones")).expect("a folder");
+    for name in ["tones.flac", "tones.mp3", "tones.ogg"] {
+        fs::copy(root(&format!("tests/fixtures/audio/{name}")), data.join("tones").join(name)).expect("copied");
+    }
+    fs::write(data.join("tones/bad.wav"), "RIFF").expect("written");
+    let data = data.display().to_string();
+    let train = |more: &[&str]| {
+        let mut args = vec!["train", "--recipe", &recipe, "--data", &data, "--out", &out, "--json"];
+        args.extend_from_slice(more);
+        let ran = atelier(&args);
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success() && said.contains("bad.wav") && said.contains("3 recordings"), "{said}");
+        String::from_utf8(ran.stdout).expect("UTF-8")
+    };
+    assert_eq!(train(&["--steps", "2"]).lines().count(), 1);
+    let rest = train(&["--resume"]);
+    let last: Value = serde_json::from_str(rest.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["step"], 4);
+    assert!(
+        last["held_out_bits"].as_f64().expect("a number") < 8.5 && last["unigram_bits"].as_f64().is_some(),
+        "{last}"
+    );
+    let model = inside(Path::new(&out), "tiny.safetensors");
+    let sound = inside(dir.path(), "played.flac");
+    json(&["audio", "--model", &model, "--instrument", "tones", "--notes", "C4:0.1", "--out", &sound, "--json"]);
+    let (code, said) = refused(&["train", "--recipe", &recipe, "--data", &recipe, "--out", &out]);
+    assert!(code == 1 && said.contains("tiny.toml"), "{said}");
+}
+
+#[test]
 fn the_bundled_picture_model_draws_what_can_be_made_again() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let folder = inside(dir.path(), "图 pictures");

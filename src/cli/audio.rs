@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, audio, catalogue, files,
-    formats::wav::Depth,
+    formats::{audio::Container, wav::Depth},
     generate::audio::{AudioModel, AudioRequest, MOST_SAMPLES, parse_notes},
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
@@ -22,7 +22,7 @@ const PREROLL_S: f32 = 0.1;
 /// Samples handed to the device at a time.
 const PIECE: usize = 256;
 
-/// Play notes with a WaveNet, into a WAV file
+/// Play notes with a WaveNet, into a WAV or FLAC file
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A bundled model's name, or the path of a safetensors file
@@ -46,8 +46,8 @@ pub(super) struct Args {
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The WAV file, 24 bits, with its recipe inside
-    #[arg(long, value_name = "WAV")]
+    /// The WAV or FLAC file, by its ending, 24 bits, with its recipe inside
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Also play it, while it is computed
     #[arg(long)]
@@ -74,6 +74,7 @@ struct Report<'a> {
 const USUAL_S: f64 = 2.0;
 
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
+    let kind = Container::of(&args.out).map_err(Failure::Usage)?;
     let found = catalogue::usable(&args.model)?;
     let model = AudioModel::open(&found.name, &found.path)?;
     let request = args.request(&model)?;
@@ -105,7 +106,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         &samples,
         AudioRecipe { model: model_ref, request: request.clone(), sample_rate_hz: rate, steps: Vec::new() },
     );
-    files::write_whole(&args.out, &recipe.to_wav(&samples, rate, Depth::Int24)?)?;
+    files::write_whole(&args.out, &recipe.to_sound(kind, &samples, rate, Depth::Int24)?)?;
     let mut underruns = 0;
     if let Some(player) = &mut player {
         player.write(&samples[handed..], &never)?;

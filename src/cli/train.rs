@@ -9,7 +9,10 @@ use crate::{
     train::{
         TrainRecipe,
         gan::{self, GanRecipe, Pictures},
-        wavenet::{self, Start, WaveNetRecipe},
+        wavenet::{
+            self, DataRecipe, Start, WaveNetRecipe,
+            recordings::{self, Recordings},
+        },
     },
 };
 
@@ -22,7 +25,7 @@ pub(super) struct Args {
     /// The recipe, a TOML file such as the ones beside bundled models
     #[arg(long, value_name = "TOML")]
     recipe: PathBuf,
-    /// What it learns from: a soundfont (.sf2) for a WaveNet, a folder of pictures or fonts for a GAN
+    /// What it learns from: a soundfont (.sf2) or a folder of recordings for a WaveNet, a folder of pictures or fonts for a GAN
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// The folder for the model, its checkpoint and samples
@@ -66,7 +69,17 @@ fn reading(out: &mut Output<'_>) -> impl FnMut(f64) -> bool {
 }
 
 fn wavenet(args: &Args, recipe: &WaveNetRecipe, out: &mut Output<'_>) -> Result {
-    let notes = wavenet::render(&args.data, recipe, &mut reading(out))?.unwrap_or_default();
+    let (recipe, notes) = match &recipe.data {
+        DataRecipe::Notes(_) => {
+            (recipe.clone(), wavenet::render(&args.data, recipe, &mut reading(out))?.unwrap_or_default())
+        }
+        DataRecipe::Recordings(_) => {
+            let read = recordings::load(&args.data, recipe, &mut reading(out))?;
+            let Some(read) = read else { return Ok(()) };
+            tell_recordings(&read, out);
+            (read.recipe, read.notes)
+        }
+    };
     let start = match &args.from {
         Some(model) => Start::Model(model),
         None if args.resume => Start::Checkpoint,
@@ -75,11 +88,33 @@ fn wavenet(args: &Args, recipe: &WaveNetRecipe, out: &mut Output<'_>) -> Result 
     let (lang, _keep) = (out.lang(), KeepMemory::begin());
     let mut printed = Printed { out, json: args.json, unread: None };
     let steps = args.steps.unwrap_or(recipe.training.steps);
-    wavenet::run(recipe, notes, (&args.out, start), steps, &AtomicBool::new(false), &mut |report| {
+    wavenet::run(&recipe, notes, (&args.out, start), steps, &AtomicBool::new(false), &mut |report| {
         printed.line(report, || line(report, lang));
         Ok(())
     })?;
     printed.unread.map_or(Ok(()), Err)
+}
+
+/// What was found in a folder of recordings.
+fn tell_recordings(read: &Recordings, out: &mut Output<'_>) {
+    passed_over(&read.skipped, out);
+    let Recordings { notes, told, heard, unpitched, seconds, recipe, .. } = read;
+    let (files, classes) = (notes.len(), recipe.config().instruments.len());
+    let struck = notes.iter().map(|note| note.strikes.len()).sum::<usize>();
+    out.note(&match out.lang() {
+        Lang::En => format!("{files} recordings, {seconds:.0} s, {struck} notes, {classes} classes; notes told of {told}, pitch heard in {heard}, none in {unpitched}"),
+        Lang::Zh => format!("{files} 个录音，{seconds:.0} 秒，{struck} 个音，{classes} 个类别；{told} 个已注明音高，{heard} 个检测到音高，{unpitched} 个无音高"),
+    });
+}
+
+fn passed_over(skipped: &[(PathBuf, String)], out: &mut Output<'_>) {
+    for (path, why) in skipped {
+        let name = path.display();
+        out.note(&match out.lang() {
+            Lang::En => format!("passed over “{name}”: {why}"),
+            Lang::Zh => format!("已跳过“{name}”：{why}"),
+        });
+    }
 }
 
 fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
@@ -98,13 +133,7 @@ fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
     let pictures = Pictures::load(recipe, &args.data, &mut reading(out))?;
     let Some(pictures) = pictures else { return Ok(()) };
     let lang = out.lang();
-    for (path, why) in &pictures.skipped {
-        let name = path.display();
-        out.note(&match lang {
-            Lang::En => format!("passed over “{name}”: {why}"),
-            Lang::Zh => format!("已跳过“{name}”：{why}"),
-        });
-    }
+    passed_over(&pictures.skipped, out);
     let count = pictures.labels.len();
     out.note(&match lang {
         Lang::En => format!("{count} pictures, {} classes", pictures.classes.len()),

@@ -118,7 +118,7 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
             "GGUF, safetensors, PyTorch",
             &["gguf", "GGUF", "safetensors", "pth", "pt", "bin", "tar", "ckpt"],
         ),
-        FileFilter::Sound => dialog.add_filter("WAV", &["wav", "WAV"]),
+        FileFilter::Sound => dialog.add_filter("WAV, FLAC", &["wav", "WAV", "flac", "FLAC"]),
         FileFilter::Picture => dialog.add_filter("PNG, WebP, JPEG, SVG", &["png", "PNG", "webp", "jpg", "jpeg", "svg"]),
         FileFilter::Png => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),

@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     Error, Result, catalogue, crash, files,
-    formats::hash::{sha256_of_bytes, sha256_of_file},
+    formats::{
+        audio::Container,
+        hash::{sha256_of_bytes, sha256_of_file},
+    },
     recipe::{Recipe, TextRecipe},
 };
 
@@ -117,8 +120,9 @@ impl Worker {
             }
             UiCommand::SaveSound { job, path, sound } => {
                 let SavedSound { clip, depth, recipe } = *sound;
+                let kind = Container::of(&path)?;
                 let recipe = Recipe::of_sound(&clip.samples, recipe);
-                let bytes = recipe.to_wav(&clip.samples, clip.sample_rate_hz, depth)?;
+                let bytes = recipe.to_sound(kind, &clip.samples, clip.sample_rate_hz, depth)?;
                 write(&path, &bytes)?;
                 Some(Event::SoundSaved { job, path })
             }

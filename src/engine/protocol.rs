@@ -35,7 +35,7 @@ pub enum UiCommand {
     /// Save a text and, before it, its recipe beside it. Models that the recipe names without a hash are hashed. A file
     /// that `guard` does not allow to be replaced stays as it is. Cannot be cancelled.
     SaveText { job: Job, path: PathBuf, text: String, recipe: Box<TextRecipe>, guard: Guard },
-    /// Save a sound as a WAV with its recipe inside. Cannot be cancelled.
+    /// Save a sound as a WAV or FLAC, by the ending, with its recipe inside. Cannot be cancelled.
     SaveSound { job: Job, path: PathBuf, sound: Box<SavedSound> },
     /// Delete files that are no longer needed; ones that are not there are passed over. Cannot be cancelled.
     RemoveFiles { job: Job, files: Vec<PathBuf> },
@@ -113,7 +113,7 @@ pub enum FileFilter {
     Model,
     /// `.md`, `.txt`
     Text,
-    /// `.wav`
+    /// `.wav`, `.flac`
     Sound,
     /// `.png`, `.webp`, `.jpg`, `.svg`
     Picture,

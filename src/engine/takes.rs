@@ -282,7 +282,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         assert_eq!(read(&dir.path().join("none"), &GO).expect("no folder"), Some(Vec::new()));
         for (name, count) in [("take-5.wav", 100), ("take-7.wav", 200), ("take-6-edited.WAV", 50)] {
-            let bytes = wav::encode(&vec![0.1; count], 1_000, Depth::Float32, None).expect("WAV");
+            let bytes = wav::encode(&vec![0.1; count], (1_000, 1), Depth::Float32, None).expect("WAV");
             std::fs::write(dir.path().join(name), bytes).expect("written");
         }
         std::fs::write(dir.path().join("take-9.wav"), "no WAV").expect("written");

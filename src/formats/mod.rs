@@ -1,10 +1,13 @@
 //! File formats: reading, checking and writing them. Knows no networks and no window.
 
 pub mod animation;
+pub mod audio;
 pub mod card;
 pub mod chat_template;
+pub mod flac;
 pub mod gguf;
 pub mod hash;
+pub mod idx;
 pub mod label;
 pub mod nam;
 pub mod outline;

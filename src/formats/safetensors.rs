@@ -24,16 +24,27 @@ pub fn load(path: &Path) -> Result<HashMap<String, Tensor>> {
 /// When it cannot be read or is no whole safetensors file.
 pub fn load_all(path: &Path) -> Result<(HashMap<String, Tensor>, BTreeMap<String, String>)> {
     let bytes = fs::read(path).map_err(|why| Error::file(("open", "打开"), path, &why))?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|why| {
-        let (name, why) = (path.display(), first_line(&why));
-        Error::new(
-            format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
-            format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
-        )
-    })?;
-    let header = safetensors::SafeTensors::read_metadata(&bytes).ok();
+    read(&bytes).map_err(|why| damaged(path, &why))
+}
+
+/// All tensors of a file's bytes, and its metadata; the error is the reason alone.
+///
+/// # Errors
+/// When they are no whole safetensors file.
+#[allow(clippy::type_complexity, reason = "two maps")]
+pub fn read(bytes: &[u8]) -> Result<(HashMap<String, Tensor>, BTreeMap<String, String>), String> {
+    let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|why| first_line(&why))?;
+    let header = safetensors::SafeTensors::read_metadata(bytes).ok();
     let metadata = header.and_then(|(_, header)| header.metadata().clone()).unwrap_or_default();
     Ok((tensors, metadata.into_iter().collect()))
+}
+
+fn damaged(path: &Path, why: &str) -> Error {
+    let name = path.display();
+    Error::new(
+        format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
+        format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
+    )
 }
 
 /// Writes tensors to a file, in the order of their names, whole or not at all.
@@ -106,13 +117,7 @@ pub fn head(path: &Path) -> Result<Head> {
             metadata: head.metadata().clone().unwrap_or_default().into_iter().collect(),
         })
     });
-    read.map_err(|why| {
-        let name = path.display();
-        Error::new(
-            format!("“{name}” is no whole safetensors file ({why}); download or save it again."),
-            format!("“{name}”不是完整的 safetensors 文件（{why}），请重新下载或保存。"),
-        )
-    })
+    read.map_err(|why| damaged(path, &why))
 }
 
 /// With RUST_BACKTRACE set the lines after the first are a backtrace.

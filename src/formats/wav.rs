@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
-use super::{label, riff::chunk};
+use super::{audio::Sound, label, riff::chunk};
 use crate::{Error, Result};
 
 /// How samples are stored.
@@ -19,56 +19,21 @@ pub enum Depth {
     Float32,
 }
 
-/// What a WAV file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WavFile {
-    /// Frames a second.
-    pub sample_rate_hz: u32,
-    /// Samples a frame.
-    pub channels: u16,
-    /// How they are stored.
-    pub bits: u16,
-    /// Frames one after the other, each in -1..1 unless stored as floats beyond.
-    pub samples: Vec<f32>,
-    /// The comment, where the studio keeps its recipe.
-    pub comment: Option<String>,
-}
-
-impl WavFile {
-    /// The mean of the channels.
-    pub fn mono(&self) -> Vec<f32> {
-        let channels = usize::from(self.channels.max(1));
-        self.samples.chunks(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect()
-    }
-}
-
-/// A WAV of frames of `channels` samples, as 32-bit floats: nothing is cut off that is louder than 1.
+/// A WAV of frames of `channels` samples; 32-bit floats may be louder than 1. With a recipe it carries that as its comment
+/// and is labelled as generated; `id` names it there. An empty one leaves the label out: no model made the sound.
 ///
 /// # Errors
 /// When it would be larger than 4 GB.
-pub fn encode_floats(samples: &[f32], sample_rate_hz: u32, channels: u16) -> Result<Vec<u8>> {
-    write(samples, sample_rate_hz, channels, Depth::Float32)
-}
-
-/// A WAV of mono `samples`. With a recipe it carries that as its comment and is labelled as generated; `id` names it there.
-///
-/// # Errors
-/// When it would be larger than 4 GB.
-pub fn encode(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: Option<(&str, &str)>) -> Result<Vec<u8>> {
-    let mut bytes = write(samples, sample_rate_hz, 1, depth)?;
+pub fn encode(
+    samples: &[f32],
+    (sample_rate_hz, channels): (u32, u16),
+    depth: Depth,
+    recipe: Option<(&str, &str)>,
+) -> Result<Vec<u8>> {
+    let mut bytes = write(samples, sample_rate_hz, channels, depth)?;
     if let Some((recipe, id)) = recipe {
-        append(&mut bytes, recipe, Some(id));
+        append(&mut bytes, recipe, (!id.is_empty()).then_some(id));
     }
-    Ok(bytes)
-}
-
-/// The same of sound that no model made: the recipe tells what was done to it, and there is no label.
-///
-/// # Errors
-/// When it would be larger than 4 GB.
-pub fn encode_recording(samples: &[f32], sample_rate_hz: u32, depth: Depth, recipe: &str) -> Result<Vec<u8>> {
-    let mut bytes = write(samples, sample_rate_hz, 1, depth)?;
-    append(&mut bytes, recipe, None);
     Ok(bytes)
 }
 
@@ -125,7 +90,7 @@ fn write(samples: &[f32], sample_rate_hz: u32, channels: u16, depth: Depth) -> R
 }
 
 /// A sample as an integer of which `scale` would be 1.
-fn rounded(sample: f32, scale: i32) -> i32 {
+pub(super) fn rounded(sample: f32, scale: i32) -> i32 {
     // What is not a number becomes 0.
     ((f64::from(sample) * f64::from(scale)).round() as i32).clamp(-scale, scale - 1)
 }
@@ -149,7 +114,7 @@ pub fn is_wav(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it is no whole WAV.
-pub fn read(bytes: &[u8]) -> Result<WavFile> {
+pub fn read(bytes: &[u8]) -> Result<Sound> {
     let damaged = |why: hound::Error| {
         Error::new(
             format!("This is no WAV that can be read ({why}); save it as a plain PCM WAV and try again."),
@@ -169,7 +134,7 @@ pub fn read(bytes: &[u8]) -> Result<WavFile> {
         }
     };
     let samples = samples.map_err(damaged)?;
-    Ok(WavFile { sample_rate_hz: sample_rate, channels, bits: bits_per_sample, samples, comment: comment(bytes) })
+    Ok(Sound { sample_rate_hz: sample_rate, channels, bits: bits_per_sample, samples, comment: comment(bytes) })
 }
 
 /// The comment of `LIST`-`INFO`.
@@ -205,7 +170,7 @@ mod tests {
         for depth in [Depth::Int16, Depth::Int24, Depth::Float32] {
             for count in [0, 1, 501] {
                 let samples = wave(count);
-                let bytes = encode(&samples, 16_000, depth, Some(("{\"a\": \"你好\"}", "id"))).expect("WAV");
+                let bytes = encode(&samples, (16_000, 1), depth, Some(("{\"a\": \"你好\"}", "id"))).expect("WAV");
                 let file = read(&bytes).expect("read");
                 assert_eq!((file.sample_rate_hz, file.channels), (16_000, 1));
                 assert_eq!(file.comment.as_deref(), Some("{\"a\": \"你好\"}"));
@@ -214,19 +179,19 @@ mod tests {
                 let riff = u32::from_le_bytes(bytes[4..8].try_into().expect("four"));
                 assert_eq!(riff as usize, bytes.len() - 8);
                 assert!(bytes.windows(4).any(|part| part == b"AIGC"));
-                let plain = encode(&samples, 16_000, depth, None).expect("WAV");
+                let plain = encode(&samples, (16_000, 1), depth, None).expect("WAV");
                 assert_eq!(read(&plain).expect("read").comment, None);
             }
         }
-        let stereo = read(&encode_floats(&wave(6), 44_100, 2).expect("WAV")).expect("read");
+        let stereo = read(&encode(&wave(6), (44_100, 2), Depth::Float32, None).expect("WAV")).expect("read");
         assert_eq!((stereo.channels, stereo.samples), (2, wave(6)));
-        let loud = encode(&[2.0, -2.0, f32::NAN], 8_000, Depth::Int16, None).expect("WAV");
+        let loud = encode(&[2.0, -2.0, f32::NAN], (8_000, 1), Depth::Int16, None).expect("WAV");
         assert_eq!(read(&loud).expect("read").samples, [32_767.0 / 32_768.0, -1.0, 0.0]);
     }
 
     #[test]
     fn damaged_files_are_refused_or_read_but_never_panic() {
-        let good = encode(&wave(50), 16_000, Depth::Int24, Some(("recipe", "id"))).expect("WAV");
+        let good = encode(&wave(50), (16_000, 1), Depth::Int24, Some(("recipe", "id"))).expect("WAV");
         assert!(is_wav(&good) && !is_wav(&good[..11]) && !is_wav(b"RIFX    WAVE"));
         for cut in 0..good.len() {
             let _ = read(&good[..cut]);
@@ -247,7 +212,7 @@ mod tests {
     #[test]
     fn several_channels_are_mixed() {
         let file =
-            WavFile { sample_rate_hz: 8_000, channels: 2, bits: 16, samples: vec![0.5, 0.0, -1.0, 0.5], comment: None };
+            Sound { sample_rate_hz: 8_000, channels: 2, bits: 16, samples: vec![0.5, 0.0, -1.0, 0.5], comment: None };
         assert_eq!(file.mono(), [0.25, -0.25]);
     }
 }

@@ -208,7 +208,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("a.wav");
         for depth in [Depth::Int16, Depth::Int24, Depth::Float32] {
-            let bytes = wav::encode(&[0.5; 77], 44_100, depth, Some(("recipe", "id"))).expect("WAV");
+            let bytes = wav::encode(&[0.5; 77], (44_100, 1), depth, Some(("recipe", "id"))).expect("WAV");
             std::fs::write(&path, &bytes).expect("written");
             let found = head(&path).expect("a head");
             assert_eq!((found.frames, found.sample_rate_hz, found.comment.as_deref()), (77, 44_100, Some("recipe")));

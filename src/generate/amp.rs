@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::{
     Error, Result, audio, files,
     formats::{
+        audio::Sound,
         hash::sha256_of_bytes,
         nam::{self, Capture, Metadata},
-        wav::WavFile,
     },
     nets::nam::Nam,
 };
@@ -94,7 +94,7 @@ impl Amp {
     /// When the rate cannot be converted, or the settings ask for what the capture does not tell.
     pub fn run(
         &mut self,
-        recording: &WavFile,
+        recording: &Sound,
         settings: &AmpSettings,
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Option<Vec<f32>>> {
@@ -195,7 +195,7 @@ mod tests {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nam").join(name)
     }
 
-    fn recording() -> WavFile {
+    fn recording() -> Sound {
         wav::read(&std::fs::read(fixture("in.wav")).expect("a fixture")).expect("a WAV")
     }
 
@@ -204,7 +204,7 @@ mod tests {
         10.0 * (power(of) / power(against)).log10()
     }
 
-    fn run(amp: &mut Amp, recording: &WavFile, settings: &AmpSettings) -> Vec<f32> {
+    fn run(amp: &mut Amp, recording: &Sound, settings: &AmpSettings) -> Vec<f32> {
         amp.run(recording, settings, &mut |_| true).expect("runs").expect("to the end")
     }
 
@@ -214,7 +214,7 @@ mod tests {
         let mono = recording();
         let plain = run(&mut amp, &mono, &AmpSettings::default());
         let silent_left = mono.samples.iter().flat_map(|sample| [0.0, *sample]).collect();
-        let stereo = WavFile { channels: 2, samples: silent_left, ..mono.clone() };
+        let stereo = Sound { channels: 2, samples: silent_left, ..mono.clone() };
         let both = run(&mut amp, &stereo, &AmpSettings::default());
         let channel = |channel: usize| both.iter().skip(channel).step_by(2).copied().collect::<Vec<_>>();
         assert_eq!(channel(1), plain);
@@ -225,7 +225,7 @@ mod tests {
             let mut samples = Vec::new();
             converter.push(&mono.samples, &mut samples).expect("converts");
             converter.finish(&mut samples).expect("converts");
-            let other = WavFile { sample_rate_hz: rate, samples, ..mono.clone() };
+            let other = Sound { sample_rate_hz: rate, samples, ..mono.clone() };
             let out = run(&mut amp, &other, &AmpSettings::default());
             assert_eq!(out.len(), other.samples.len());
             let mut converter = audio::Converter::new(rate, 48_000).expect("a converter");
@@ -261,7 +261,7 @@ mod tests {
         bad.samples[6] = f32::INFINITY;
         assert!(run(&mut amp, &bad, &AmpSettings::default()).iter().all(|sample| sample.is_finite()));
         assert_eq!(amp.run(&bad, &AmpSettings::default(), &mut |_| false).expect("stops"), None);
-        let empty = WavFile { samples: Vec::new(), ..bad };
+        let empty = Sound { samples: Vec::new(), ..bad };
         assert!(run(&mut amp, &empty, &AmpSettings::default()).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The recipe of a sound, kept inside its WAV.
+//! The recipe of a sound, kept inside its file.
 
 use std::path::Path;
 
@@ -8,8 +8,10 @@ use super::{FORMAT, ModelRef, Recipe, Work};
 use crate::{
     Result,
     formats::{
+        audio::{Container, Sound},
+        flac,
         hash::sha256_of_bytes,
-        wav::{self, Depth, WavFile},
+        wav::{self, Depth},
     },
     generate::audio::{AudioRequest, Step},
 };
@@ -145,21 +147,21 @@ fn check(sample_rate_hz: u32, steps: &[Step]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What a WAV holds for the studio.
+/// What a WAV or FLAC holds for the studio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
     /// The file itself.
-    pub file: WavFile,
+    pub file: Sound,
     /// The studio's own recipe, or why it cannot be used; `None` when there is none.
     pub recipe: Option<Result<Recipe>>,
 }
 
-/// Reads a WAV and the recipe inside.
+/// Reads a WAV or FLAC and the recipe inside.
 ///
 /// # Errors
-/// When it is no whole WAV. A damaged recipe is told in the result, for the sound is still good.
+/// When it is none, or not whole. A damaged recipe is told in the result, for the sound is still good.
 pub fn recording(bytes: &[u8], path: &Path) -> Result<Recording> {
-    let file = wav::read(bytes)?;
+    let file = if flac::is_flac(bytes) { flac::read(bytes)? } else { wav::read(bytes)? };
     let recipe = file.comment.as_deref().filter(|text| is_ours(text)).map(|text| Recipe::parse(text, path));
     Ok(Recording { file, recipe })
 }
@@ -197,17 +199,22 @@ impl Recipe {
         }
     }
 
-    /// The WAV of `samples` with this recipe inside, and the label of generated sound if a model made it.
+    /// The WAV of mono `samples` with this recipe inside.
+    ///
+    /// # Errors
+    /// As [`Self::to_sound`].
+    pub fn to_wav(&self, samples: &[f32], sample_rate_hz: u32, depth: Depth) -> Result<Vec<u8>> {
+        self.to_sound(Container::Wav, samples, sample_rate_hz, depth)
+    }
+
+    /// A file of mono `samples` with this recipe inside, and the label of generated sound if a model made it.
     ///
     /// # Errors
     /// When it would be too large, or the recipe cannot be written.
-    pub fn to_wav(&self, samples: &[f32], sample_rate_hz: u32, depth: Depth) -> Result<Vec<u8>> {
+    pub fn to_sound(&self, kind: Container, samples: &[f32], sample_rate_hz: u32, depth: Depth) -> Result<Vec<u8>> {
         let recipe = String::from_utf8(self.to_json()?).unwrap_or_default();
-        let recipe = recipe.trim_end();
-        match self.work {
-            Work::Recording(_) => wav::encode_recording(samples, sample_rate_hz, depth, recipe),
-            _ => wav::encode(samples, sample_rate_hz, depth, Some((recipe, &self.sha256))),
-        }
+        let id = if matches!(self.work, Work::Recording(_)) { "" } else { &self.sha256 };
+        kind.encode(samples, (sample_rate_hz, 1), depth, Some((recipe.trim_end(), id)))
     }
 }
 
@@ -237,6 +244,10 @@ mod tests {
         let read = recording(&bytes, Path::new("a.wav")).expect("read");
         assert_eq!(read.file.samples, samples);
         assert_eq!(sha256_of_samples(&read.file.samples), recipe.sha256);
+        let flac = recipe.to_sound(Container::Flac, &samples, 16_000, Depth::Int24).expect("FLAC");
+        let small = recording(&flac, Path::new("a.flac")).expect("read");
+        assert_eq!(small.file.samples, wav::as_stored(&samples, Depth::Int24));
+        assert_eq!(small.recipe, Some(Ok(recipe.clone())));
         assert_eq!(read.recipe, Some(Ok(recipe)));
         assert!(bytes.windows(4).any(|part| part == b"AIGC"));
         let steps = vec![Step::Edit(Edit::Trim { start: 0, end: 2 })];
@@ -254,9 +265,9 @@ mod tests {
         let outside = Source { file: "../take-1.wav".to_owned(), ..source };
         let bytes = of(RecordingRecipe { source: outside, ..recorded }).to_wav(&samples, 48_000, Depth::Float32);
         assert!(recording(&bytes.expect("WAV"), Path::new("a.wav")).expect("read").recipe.expect("some").is_err());
-        let other = wav::encode(&samples, 16_000, Depth::Int16, Some(("made by hand", ""))).expect("WAV");
+        let other = wav::encode(&samples, (16_000, 1), Depth::Int16, Some(("made by hand", ""))).expect("WAV");
         assert_eq!(recording(&other, Path::new("b.wav")).expect("read").recipe, None);
-        let broken = wav::encode(&samples, 16_000, Depth::Int16, Some(("{\"atelier\": 1", ""))).expect("WAV");
+        let broken = wav::encode(&samples, (16_000, 1), Depth::Int16, Some(("{\"atelier\": 1", ""))).expect("WAV");
         assert!(recording(&broken, Path::new("c.wav")).expect("read").recipe.expect("some").is_err());
     }
 }

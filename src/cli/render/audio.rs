@@ -7,7 +7,10 @@ use crate::{
     Error,
     audio::Clip,
     catalogue, files,
-    formats::wav::{self, Depth, WavFile},
+    formats::{
+        audio::{Container, Sound},
+        wav::{self, Depth},
+    },
     generate::audio::{AudioModel, Step},
     recipe::{AudioRecipe, Recipe, RecordingRecipe, SoundRecipe, sha256_of_samples},
 };
@@ -16,9 +19,10 @@ pub(super) fn run(
     file: &Path,
     to: &Path,
     (recipe, work): (&Recipe, SoundRecipe),
-    saved: &WavFile,
+    saved: &Sound,
     out: &mut Output<'_>,
 ) -> Result {
+    let kind = Container::of(to)?;
     let (rate, steps) = (work.sample_rate_hz(), work.steps().to_vec());
     let samples = match &work {
         SoundRecipe::Made(work) => play(work)?,
@@ -39,7 +43,7 @@ pub(super) fn run(
         32 => Depth::Float32,
         _ => Depth::Int24,
     };
-    files::write_whole(to, &recipe.to_wav(&samples, rate, depth)?)?;
+    files::write_whole(to, &recipe.to_sound(kind, &samples, rate, depth)?)?;
     if saved.samples != wav::as_stored(&samples, depth) {
         let name = file.display();
         let note = Error::new(
@@ -67,7 +71,7 @@ fn play(work: &AudioRecipe) -> crate::Result<Vec<f32>> {
 
 /// The samples that a recording's recipe begins with: of the file itself when nothing was done to it, otherwise of the
 /// one beside it that the recipe names.
-fn source(file: &Path, work: &RecordingRecipe, saved: &WavFile) -> crate::Result<Vec<f32>> {
+fn source(file: &Path, work: &RecordingRecipe, saved: &Sound) -> crate::Result<Vec<f32>> {
     let is_it = |samples: &[f32]| sha256_of_samples(samples) == work.source.sha256;
     if work.steps.is_empty() && saved.channels == 1 && is_it(&saved.samples) {
         return Ok(saved.samples.clone());

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use super::{Output, Result};
 use crate::{
     Error, files,
-    formats::wav,
+    formats::{flac, wav},
     recipe::{self, Recipe, SoundRecipe, Work},
 };
 
-/// Make a saved output again from its own recipe: inside a PNG or WAV, beside a text
+/// Make a saved output again from its own recipe: inside a PNG, WAV or FLAC, beside a text
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The saved output: a PNG, a WAV, or a text whose recipe lies beside it as FILE.atelier.json
+    /// The saved output: a PNG, a WAV, a FLAC, or a text whose recipe lies beside it as FILE.atelier.json
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where to save it again
@@ -33,8 +33,9 @@ const MOST_BYTES: u64 = 2 << 30;
 /// When the recipe is missing or damaged, its model is missing or another one, or what comes out differs.
 pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
     let begins = first_bytes(&args.file)?;
-    let (is_png, is_wav) = (begins.starts_with(b"\x89PNG\r\n\x1a\n"), wav::is_wav(&begins));
-    if Recipe::beside(&args.file).exists() || !(is_png || is_wav) {
+    let is_png = begins.starts_with(b"\x89PNG\r\n\x1a\n");
+    let is_sound = wav::is_wav(&begins) || flac::is_flac(&begins);
+    if Recipe::beside(&args.file).exists() || !(is_png || is_sound) {
         let recipe = Recipe::of_file(&args.file)?;
         return match &recipe.work {
             Work::Text(work) => text::run(&args.file, &args.out, &recipe, work, out),
@@ -42,7 +43,7 @@ pub fn run(args: &Args, out: &mut Output<'_>) -> Result {
         };
     }
     let bytes = files::read_bytes(&args.file, MOST_BYTES)?;
-    if is_wav {
+    if is_sound {
         let recipe::Recording { file, recipe } = recipe::recording(&bytes, &args.file)?;
         let recipe = recipe.ok_or_else(|| without_recipe(&args.file))??;
         return match SoundRecipe::of(recipe.work.clone()) {

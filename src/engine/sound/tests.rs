@@ -283,7 +283,7 @@ fn what_comes_in_goes_out_through_the_amplifier() {
     // Rises, so that no part is like another.
     let tone = |n: usize| (n as f32 * (0.02 + n as f32 * 4e-6)).sin() * 0.3;
     let samples: Vec<f32> = (0..12_000).map(tone).collect();
-    let recording = crate::formats::wav::WavFile {
+    let recording = crate::formats::audio::Sound {
         sample_rate_hz: RATE,
         channels: 1,
         bits: 32,

@@ -20,6 +20,12 @@ pub struct Checkpoint {
 /// Why a file is refused: the second half of a sentence, in English and Chinese.
 struct Fault(String, String);
 
+impl Fault {
+    fn of(self, en: &str, zh: &str) -> Error {
+        Error::new(format!("Could not open {en}: {}.", self.0), format!("无法打开{zh}：{}。", self.1))
+    }
+}
+
 fn damaged() -> Fault {
     Fault("it is damaged or cut short; fetch it again".into(), "文件已损坏或不完整，请重新获取".into())
 }
@@ -34,10 +40,16 @@ impl Checkpoint {
     /// When it cannot be read, is no such file, is damaged, holds no tensors, or names anything that is not data.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(|why| Error::file(("open", "打开"), path, &why))?;
-        Self::from_bytes(&bytes).map_err(|Fault(en, zh)| {
-            let name = path.display();
-            Error::new(format!("Could not open “{name}”: {en}."), format!("无法打开“{name}”：{zh}。"))
-        })
+        let name = format!("“{}”", path.display());
+        Self::from_bytes(&bytes).map_err(|why| why.of(&name, &name))
+    }
+
+    /// Reads the bytes of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes(bytes).map_err(|why| why.of("the checkpoint", "此文件"))
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {

@@ -79,7 +79,7 @@ pub fn key_name(key: u8) -> String {
 }
 
 /// The key of a name such as `C4`, `f#3`, `Bb-1`.
-fn key_of(name: &str) -> Option<u8> {
+pub(crate) fn key_of(name: &str) -> Option<u8> {
     let mut chars = name.chars();
     let above_c = match chars.next()?.to_ascii_lowercase() {
         'c' => 0,

@@ -9,7 +9,7 @@ use super::Edit;
 use crate::{
     Error, Result,
     audio::Clip,
-    formats::wav::WavFile,
+    formats::audio::Sound,
     generate::amp::{Amp, AmpSettings},
 };
 
@@ -79,7 +79,7 @@ impl Step {
                     return Err(other_capture(&path, &step.sha256));
                 }
                 let recording =
-                    WavFile { sample_rate_hz, channels: 1, bits: 32, samples: clip.samples.clone(), comment: None };
+                    Sound { sample_rate_hz, channels: 1, bits: 32, samples: clip.samples.clone(), comment: None };
                 amp.run(&recording, &step.settings(), progress)?
             }
         };

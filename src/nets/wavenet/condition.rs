@@ -79,6 +79,14 @@ impl Condition {
     }
 }
 
+/// Appends the fast condition where the fundamental has turned so often since the onset.
+pub(crate) fn fast_at(turns: f64, harmonics: usize, to: &mut Vec<f32>) {
+    for harmonic in 1..=harmonics {
+        let (sin, cos) = (TAU * (turns * harmonic as f64).fract()).sin_cos();
+        to.extend([sin as f32, cos as f32]);
+    }
+}
+
 /// `tanh(weight · x + bias)`
 fn dense(weight: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
     let row = |(row, bias): (&[f32], &f32)| {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Tensor};
 
+pub(crate) use condition::fast_at;
 pub use condition::{Condition, Tone};
 pub use config::{Instrument, WaveNetConfig};
 

@@ -9,11 +9,11 @@ use ab_glyph::{Font as _, FontVec, ScaleFont as _};
 use image::imageops::FilterType;
 
 use super::{
-    archive, idx,
+    archive,
     recipe::{DataRecipe, FontRecipe, GanRecipe},
     textures,
 };
-use crate::{Error, Result, files, nets::dcgan::ClassName, random::Rng};
+use crate::{Error, Result, files, formats::idx, nets::dcgan::ClassName, random::Rng};
 
 /// The largest picture or font that is read.
 pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
@@ -242,7 +242,7 @@ fn of_idx(
     (images, labels): (&str, Option<&str>),
     classes: &[ClassName],
 ) -> Result<Option<Pictures>> {
-    let all = idx::read(&folder.join(images), 3)?;
+    let all = idx::open(&folder.join(images), 3)?;
     let &[count, high, wide] = all.sizes.as_slice() else { return Ok(None) };
     let wrong = |name: &str| {
         Error::new(
@@ -259,7 +259,7 @@ fn of_idx(
     let labels = match labels {
         None => vec![0; count],
         Some(name) => {
-            let labels = idx::read(&folder.join(name), 1)?.bytes;
+            let labels = idx::open(&folder.join(name), 1)?.bytes;
             if labels.len() != count || labels.iter().any(|label| usize::from(*label) >= classes.len()) {
                 return Err(wrong(name));
             }

@@ -7,7 +7,6 @@
 mod archive;
 mod augment;
 mod data;
-mod idx;
 mod networks;
 mod quality;
 mod recipe;

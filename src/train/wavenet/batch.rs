@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::{Crops, Note};
 use crate::{
-    nets::wavenet::{Condition, WaveNetConfig, mu_law},
+    nets::wavenet::{Condition, WaveNetConfig, fast_at, mu_law},
     random::Rng,
 };
 
@@ -57,11 +57,22 @@ impl Batch {
             }
             let frame = start / config.frame_samples;
             for index in 0..samples.div_ceil(config.frame_samples) {
-                features.extend(condition.features(note.tone, frame + index, Some(note.released)));
+                let (strike, age) = note.at(frame + index);
+                features.extend(condition.features(strike.tone, age, Some(strike.released)));
             }
             for t in 0..samples {
                 moment.clear();
-                condition.fast(note.tone, start + t, &mut moment);
+                let (at, within) = ((start + t) / config.frame_samples, (start + t) % config.frame_samples);
+                match note.phases.get(at) {
+                    Some(phase) => {
+                        let turns = f64::from(phase.hz) * within as f64 / f64::from(config.sample_rate_hz);
+                        fast_at(phase.turns + turns, config.harmonics, &mut moment);
+                    }
+                    None => {
+                        let (strike, age) = note.at(at);
+                        condition.fast(strike.tone, age * config.frame_samples + within, &mut moment);
+                    }
+                }
                 for (row, value) in moment.iter().enumerate() {
                     phases[row * samples + t] = *value;
                 }
@@ -98,12 +109,23 @@ fn disturb(past: &mut [u32], rng: &mut Rng) {
     }
 }
 
-/// Crops from anywhere in the notes, or from their onsets.
-pub(super) fn draw<'a>(notes: &[&'a Note], crops: Crops, onset: bool, frame: usize, rng: &mut Rng) -> Vec<Crop<'a>> {
+/// Crops from anywhere in the notes, or from their onsets; every place, or every onset, is as likely as the others.
+pub(super) fn draw<'a>(notes: &'a [Note], crops: Crops, onset: bool, frame: usize, rng: &mut Rng) -> Vec<Crop<'a>> {
+    let places = |note: &Note| (note.classes.len() - crops.samples) / frame + 1;
+    let count = |note: &Note| if onset { note.strikes.len() } else { places(note) };
+    let all = notes.iter().map(count).sum::<usize>().max(1);
     let crop = |_| {
-        let note = notes[rng.below(notes.len())];
-        let places = (note.classes.len() - crops.samples) / frame + 1;
-        Crop { note, start: if onset { 0 } else { rng.below(places) * frame } }
+        let mut place = rng.below(all);
+        for note in notes {
+            let own = count(note);
+            if place < own {
+                // What begins too near to the end is heard from a little before.
+                let begins = if onset { note.strikes[place].onset.min(places(note) - 1) } else { place };
+                return Some(Crop { note, start: begins * frame });
+            }
+            place -= own;
+        }
+        None
     };
-    (0..crops.count).map(crop).collect()
+    (0..crops.count).filter_map(crop).collect()
 }

@@ -1,6 +1,6 @@
 //! Training a WaveNet that plays notes.
 //!
-//! The data are notes of a soundfont ([`render`]); the loss is the cross-entropy of the next sample's µ-law class, in bits
+//! The data are notes of a soundfont ([`render`]) or recordings ([`recordings`]); the loss is the cross-entropy of the next sample's µ-law class, in bits
 //! a sample; Adam, with averaged weights that become the model. [`run`] takes the steps and keeps, in a folder, a
 //! checkpoint that training goes on from exactly, the model as it is, and what it sounds like.
 
@@ -8,6 +8,7 @@ mod batch;
 mod harmonic;
 mod notes;
 mod recipe;
+pub mod recordings;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -21,8 +22,10 @@ use std::{
 
 use serde::Serialize;
 
-pub use notes::{Note, render};
-pub use recipe::{Crops, NetworkRecipe, NotesRecipe, Program, StepsRecipe, WaveNetRecipe};
+pub use notes::{Note, Phase, Strike, render};
+pub use recipe::{
+    ClassRecipe, Crops, DataRecipe, NetworkRecipe, NotesRecipe, Program, RecordingsRecipe, StepsRecipe, WaveNetRecipe,
+};
 pub use trainer::Trainer;
 
 use crate::{
@@ -92,7 +95,7 @@ pub fn run(
         Start::Model(model) => trainer.begin_from(model)?,
         Start::Checkpoint => trainer.resume(&checkpoint)?,
     }
-    let unigram_bits = trainer.unigram_bits();
+    let unigram_bits = trainer.unigram_bits(MEASURED_S);
     let (mut begun, mut sum, mut count) = (Instant::now(), 0.0, 0_u32);
     while trainer.steps() < steps && !stop.load(Ordering::Relaxed) {
         sum += trainer.step(steps)?;
@@ -122,6 +125,9 @@ pub fn run(
     Ok(())
 }
 
+/// Instruments in a sample.
+const SAMPLED: usize = 16;
+
 /// Half a second of every instrument, in its middle.
 fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
     let model = AudioModel::open(&recipe.name, model)?;
@@ -134,7 +140,7 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
         velocity: 90,
         instrument: instrument as u16,
     };
-    let notes = (0..info.instruments.len()).map(note).collect();
+    let notes = (0..info.instruments.len().min(SAMPLED)).map(note).collect();
     let request =
         AudioRequest { notes, samples: None, temperature: TEMPERATURE, top_k: 0, top_p: 1.0, seed: recipe.seed };
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();

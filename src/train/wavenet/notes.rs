@@ -19,18 +19,51 @@ const LOUDNESS: f32 = 0.2;
 /// Taps of the filter before decimation, per sample left out.
 const TAPS: usize = 100;
 
-/// A note: the classes of its samples, and what the network is told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A note or a recording of several: the classes of its samples, and what the network is told of them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Note {
-    pub tone: Tone,
-    /// The first frame after the key is released.
-    pub released: usize,
+    /// Of which file it is, or which note: what has the same number is learnt from or kept aside together.
+    pub source: usize,
+    /// The notes in it, in the order of their onsets; at least one.
+    pub strikes: Vec<Strike>,
+    /// The phase of every frame; empty when keys are in equal temperament, as generated ones are.
+    pub phases: Vec<Phase>,
     pub classes: Vec<u8>,
 }
 
+/// Where a note begins and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// The first frame.
+    pub onset: usize,
+    /// The first frame after the key is released, from the onset.
+    pub released: usize,
+    pub tone: Tone,
+}
+
+/// Where the fundamental of a note stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Phase {
+    /// Turns from the onset to the frame's start.
+    pub turns: f64,
+    /// Turns a second, in this frame.
+    pub hz: f32,
+}
+
 impl Note {
-    /// The note of these samples: pre-emphasised, in µ-law.
-    pub fn new(tone: Tone, released: usize, samples: &[f32], config: &WaveNetConfig) -> Self {
+    /// A note of these samples, struck at the first.
+    pub fn new(source: usize, tone: Tone, released: usize, samples: &[f32], config: &WaveNetConfig) -> Self {
+        Self::of_recording(source, vec![Strike { onset: 0, released, tone }], Vec::new(), samples, config)
+    }
+
+    /// A recording: pre-emphasised, in µ-law.
+    pub fn of_recording(
+        source: usize,
+        strikes: Vec<Strike>,
+        phases: Vec<Phase>,
+        samples: &[f32],
+        config: &WaveNetConfig,
+    ) -> Self {
         let mut before = 0.0;
         let class = |sample: &f32| {
             let emphasised = sample - config.pre_emphasis * before;
@@ -38,9 +71,33 @@ impl Note {
             // Classes are below 256.
             mu_law::encode(emphasised) as u8
         };
-        Self { tone, released, classes: samples.iter().map(class).collect() }
+        Self { source, strikes, phases, classes: samples.iter().map(class).collect() }
+    }
+
+    /// The note at a frame, and the frame's number from its onset; before the first it is long over.
+    pub(super) fn at(&self, frame: usize) -> (Strike, usize) {
+        let next = self.strikes.partition_point(|strike| strike.onset <= frame);
+        match (self.strikes.get(next.wrapping_sub(1)), self.strikes.first()) {
+            (Some(strike), _) => (*strike, frame - strike.onset),
+            (None, Some(first)) => (Strike { released: 0, ..*first }, LONG_AGO),
+            (None, None) => (SILENCE, LONG_AGO),
+        }
+    }
+
+    /// Where the parts begin that it is measured by, of so many samples: of a recording several, all over it.
+    pub(super) fn measured(&self, samples: usize, frame: usize) -> Vec<usize> {
+        let last = self.classes.len().saturating_sub(samples) / frame;
+        let parts = if self.phases.is_empty() { 1 } else { MEASURED_PARTS.min(last + 1) };
+        (0..parts).map(|part| last * part / (parts - 1).max(1) * frame).collect()
     }
 }
+
+/// The number of a frame that lies long after an onset.
+const LONG_AGO: usize = 1 << 20;
+/// What a recording without notes is.
+const SILENCE: Strike = Strike { onset: 0, released: 0, tone: Tone { instrument: 0, key: 0, velocity: 0 } };
+/// Parts of a recording that are measured.
+const MEASURED_PARTS: usize = 4;
 
 /// Renders the notes of a recipe from the soundfont at `path`; `progress` is told the share that is done, and stops the
 /// work by returning false.
@@ -54,7 +111,7 @@ impl Note {
 pub fn render(path: &Path, recipe: &WaveNetRecipe, progress: &mut dyn FnMut(f64) -> bool) -> Result<Option<Vec<Note>>> {
     let config = recipe.config();
     let font = Arc::new(open(path)?);
-    let plan = &recipe.notes;
+    let plan = recipe.notes()?;
     let reduce = RENDER_HZ as usize / config.sample_rate_hz as usize;
     if reduce == 0 || !(RENDER_HZ as u32).is_multiple_of(config.sample_rate_hz) {
         return Err(Error::new(
@@ -82,7 +139,7 @@ pub fn render(path: &Path, recipe: &WaveNetRecipe, progress: &mut dyn FnMut(f64)
             samples.iter_mut().for_each(|sample| *sample *= LOUDNESS / loudness.max(1e-6));
             let frequency_hz = 440.0 * 2.0_f64.powf((f64::from(tone.key) - 69.0) / 12.0);
             let samples = harmonic(&samples, frequency_hz, config.sample_rate_hz, config.frame_samples);
-            notes.push(Note::new(tone, released, &samples, &config));
+            notes.push(Note::new(notes.len(), tone, released, &samples, &config));
             if !progress(notes.len() as f64 / count as f64) {
                 return Ok(None);
             }

@@ -1,5 +1,7 @@
 //! What a WaveNet is trained on, how large it is, and for how long.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::{
@@ -7,20 +9,89 @@ use crate::{
     nets::wavenet::{Instrument, WaveNetConfig},
 };
 
+/// The longest part of a recording that a step learns from, in seconds.
+const LONGEST_CROP_S: f64 = 60.0;
+
 /// The recipe, as its TOML file has it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "AsWritten")]
 pub struct WaveNetRecipe {
     /// The model's name: its file is `NAME.safetensors`.
     pub name: String,
     /// Of the first weights and of what is drawn at each step.
     pub seed: u64,
-    /// The notes.
-    pub notes: NotesRecipe,
+    /// What it learns from.
+    pub data: DataRecipe,
     /// The network.
     pub network: NetworkRecipe,
     /// The steps.
     pub training: StepsRecipe,
+}
+
+/// The recipe with the two forms in which data are asked for: `[notes]`, or `[data]` with a kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AsWritten {
+    name: String,
+    seed: u64,
+    notes: Option<NotesRecipe>,
+    data: Option<DataRecipe>,
+    network: NetworkRecipe,
+    training: StepsRecipe,
+}
+
+impl TryFrom<AsWritten> for WaveNetRecipe {
+    type Error = &'static str;
+
+    fn try_from(written: AsWritten) -> std::result::Result<Self, Self::Error> {
+        let AsWritten { name, seed, notes, data, network, training } = written;
+        let data = match (notes, data) {
+            (Some(notes), None) => DataRecipe::Notes(notes),
+            (None, Some(data)) => data,
+            _ => return Err("it wants either [notes] or [data]"),
+        };
+        Ok(Self { name, seed, data, network, training })
+    }
+}
+
+/// What a WaveNet learns from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum DataRecipe {
+    /// Notes of a soundfont.
+    Notes(NotesRecipe),
+    /// A folder of recordings.
+    Recordings(RecordingsRecipe),
+}
+
+/// Recordings in a folder; the folders in it are the classes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingsRecipe {
+    /// The lowest key, as MIDI numbers them.
+    pub lowest_key: u8,
+    /// Keys from there up: the range in which pitches are looked for.
+    pub keys: u8,
+    /// One file in so many is kept aside to measure with.
+    pub held_out: usize,
+    /// The classes in the order of the model's instruments, and what they are called. None: all folders, by their names.
+    #[serde(default)]
+    pub classes: Vec<ClassRecipe>,
+    /// What the model's instruments are called, once the folder was read.
+    #[serde(skip)]
+    instruments: Vec<Instrument>,
+}
+
+/// A folder of recordings.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRecipe {
+    /// The name of the folder, or the class in a manifest.
+    pub folder: String,
+    /// Its name in English.
+    pub en: String,
+    /// Its name in Chinese.
+    pub zh: String,
 }
 
 /// Notes rendered from a soundfont: every instrument, key and velocity once.
@@ -112,31 +183,78 @@ pub struct Crops {
 impl WaveNetRecipe {
     /// The configuration of the network.
     pub fn config(&self) -> WaveNetConfig {
-        let (notes, network) = (&self.notes, &self.network);
-        let name = |program: &Program| Instrument { en: program.en.clone(), zh: program.zh.clone() };
+        let network = &self.network;
+        let (instruments, lowest_key, keys) = match &self.data {
+            DataRecipe::Notes(notes) => {
+                let name = |program: &Program| Instrument { en: program.en.clone(), zh: program.zh.clone() };
+                (notes.instruments.iter().map(name).collect(), notes.lowest_key, notes.keys)
+            }
+            DataRecipe::Recordings(plan) => (plan.instruments.clone(), plan.lowest_key, plan.keys),
+        };
         WaveNetConfig {
             sample_rate_hz: network.sample_rate_hz,
             dilations: (0..network.layers).map(|layer| 1 << (layer % network.cycle.clamp(1, 16))).collect(),
             frame_samples: network.frame_samples,
             pre_emphasis: network.pre_emphasis,
-            instruments: notes.instruments.iter().map(name).collect(),
-            lowest_key: notes.lowest_key,
-            keys: notes.keys,
+            instruments,
+            lowest_key,
+            keys,
             harmonics: network.harmonics,
             onset_decays_s: network.onset_decays_s.clone(),
             release_decays_s: network.release_decays_s.clone(),
         }
     }
 
+    /// The plan for notes of a soundfont.
+    pub(super) fn notes(&self) -> Result<&NotesRecipe> {
+        match &self.data {
+            DataRecipe::Notes(notes) => Ok(notes),
+            DataRecipe::Recordings(_) => Err(Error::new(
+                "The recipe is for a folder of recordings, not for a soundfont; give it one with --data.",
+                "该训练配方用于录音文件夹而不是音色库；请用 --data 指定文件夹。",
+            )),
+        }
+    }
+
+    /// The plan for recordings.
+    pub(super) fn recordings(&self) -> Result<&RecordingsRecipe> {
+        match &self.data {
+            DataRecipe::Recordings(plan) => Ok(plan),
+            DataRecipe::Notes(_) => Err(Error::new(
+                "The recipe is for a soundfont, not for recordings; give it an .sf2 file with --data.",
+                "该训练配方用于音色库而不是录音；请用 --data 指定 .sf2 文件。",
+            )),
+        }
+    }
+
+    /// Calls the model's instruments by the classes that were found.
+    pub(super) fn name_instruments(&mut self, names: Vec<Instrument>) {
+        if let DataRecipe::Recordings(plan) = &mut self.data {
+            plan.instruments = names;
+        }
+    }
+
+    /// One recording or note in so many is kept aside.
+    pub(super) fn held_out(&self) -> usize {
+        match &self.data {
+            DataRecipe::Notes(notes) => notes.held_out,
+            DataRecipe::Recordings(plan) => plan.held_out,
+        }
+    }
+
     /// Samples of a note.
     pub(super) fn note_samples(&self) -> usize {
-        (self.notes.length_s * f64::from(self.network.sample_rate_hz)) as usize
+        let length_s = match &self.data {
+            DataRecipe::Notes(notes) => notes.length_s,
+            DataRecipe::Recordings(_) => LONGEST_CROP_S,
+        };
+        (length_s * f64::from(self.network.sample_rate_hz)) as usize
     }
 
     /// # Errors
     /// When it asks for something that makes no sense; the error says which part.
     pub(in crate::train) fn check(&self) -> Result<()> {
-        let (notes, network, steps) = (&self.notes, &self.network, &self.training);
+        let (network, steps) = (&self.network, &self.training);
         let fits = |part: &str, is: bool| {
             if is {
                 return Ok(());
@@ -148,14 +266,22 @@ impl WaveNetRecipe {
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         fits("name", !self.name.is_empty() && self.name.len() <= 64 && self.name.chars().all(plain))?;
-        fits(
-            "notes.velocities",
-            !notes.velocities.is_empty() && notes.velocities.iter().all(|v| (1..=127).contains(v)),
-        )?;
-        fits("notes.length_s", (0.1..=60.0).contains(&notes.length_s))?;
-        let held = |hold: &f64| *hold > 0.0 && *hold <= notes.length_s;
-        fits("notes.holds_s", !notes.holds_s.is_empty() && notes.holds_s.iter().all(held))?;
-        fits("notes.held_out", notes.held_out >= 2)?;
+        match &self.data {
+            DataRecipe::Notes(notes) => {
+                let struck = notes.velocities.iter().all(|v| (1..=127).contains(v));
+                fits("notes.velocities", !notes.velocities.is_empty() && struck)?;
+                fits("notes.length_s", (0.1..=60.0).contains(&notes.length_s))?;
+                let held = |hold: &f64| *hold > 0.0 && *hold <= notes.length_s;
+                fits("notes.holds_s", !notes.holds_s.is_empty() && notes.holds_s.iter().all(held))?;
+                fits("notes.held_out", notes.held_out >= 2)?;
+            }
+            DataRecipe::Recordings(plan) => {
+                fits("data.keys", plan.keys > 0 && u16::from(plan.lowest_key) + u16::from(plan.keys) <= 128)?;
+                fits("data.held_out", plan.held_out >= 2)?;
+                let folders: BTreeSet<&str> = plan.classes.iter().map(|class| class.folder.as_str()).collect();
+                fits("data.classes", folders.len() == plan.classes.len() && folders.len() <= 256)?;
+            }
+        }
         fits("network.cycle", (1..=16).contains(&network.cycle))?;
         // Generation works on eight channels at a time.
         fits("network.channels", network.channels.is_multiple_of(8))?;
@@ -169,7 +295,12 @@ impl WaveNetRecipe {
             fits(part, (1..=4_096).contains(&size))?;
         }
         fits("network.layers", (1..=256).contains(&network.layers))?;
-        fits("network", self.config().is_sound() && network.sample_rate_hz <= 48_000)?;
+        let mut config = self.config();
+        if matches!(self.data, DataRecipe::Recordings(_)) && config.instruments.is_empty() {
+            // They are known when the folder is read.
+            config.instruments.push(Instrument { en: String::new(), zh: String::new() });
+        }
+        fits("network", config.is_sound() && network.sample_rate_hz <= 48_000)?;
         fits("training.steps", steps.steps > 0 && steps.checkpoint_every > 0 && steps.onset_every > 0)?;
         fits("training.learning_rate", steps.learning_rate > 0.0 && steps.learning_rate < 1.0)?;
         fits("training.average", (0.0..1.0).contains(&steps.average))?;

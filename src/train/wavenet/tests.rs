@@ -55,7 +55,7 @@ fn notes() -> Vec<Note> {
             (wave * f64::from(velocity) / 200.0 * (1.0 - t as f64 / 2_000.0)) as f32
         };
         let samples: Vec<f32> = (0..2_000).map(wave).collect();
-        notes.push(Note::new(Tone { instrument, key, velocity }, 20, &samples, &config));
+        notes.push(Note::new(notes.len(), Tone { instrument, key, velocity }, 20, &samples, &config));
     }
     notes
 }

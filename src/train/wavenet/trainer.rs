@@ -54,19 +54,15 @@ impl Trainer {
         let config = recipe.config();
         let longest = recipe.training.crops.samples.max(recipe.training.onset_crops.samples);
         if notes.len() < 2 || notes.iter().any(|note| note.classes.len() < longest) {
-            return Err(Error::new(
-                format!("Training needs at least two notes of {longest} samples; add notes, or shorten the crops."),
-                format!("训练至少需要两个 {longest} 个采样长的音符；请增加音符或缩短片段。"),
-            ));
+            return Err(too_few(longest));
         }
-        let aside = |index: usize| (index * 7_919 + 13).is_multiple_of(recipe.notes.held_out);
-        let (mut learnt, mut kept) = (Vec::new(), Vec::new());
-        for (index, note) in notes.into_iter().enumerate() {
-            if aside(index) { kept.push(note) } else { learnt.push(note) }
-        }
+        let aside = |note: &Note| (note.source * 7_919 + 13).is_multiple_of(recipe.held_out());
+        let (mut kept, mut learnt): (Vec<Note>, Vec<Note>) = notes.into_iter().partition(aside);
         // Few notes: what is measured is at least something.
-        if kept.is_empty() {
-            kept.extend(learnt.pop());
+        share(&mut learnt, &mut kept);
+        share(&mut kept, &mut learnt);
+        if learnt.is_empty() || kept.is_empty() {
+            return Err(too_few(longest));
         }
         let made: Vec<(String, Vec<usize>, f64)> = shapes(&recipe, &config);
         let mut rng = Rng::at(recipe.seed, u64::MAX);
@@ -147,8 +143,7 @@ impl Trainer {
         let shape = if onset { plan.onset_crops } else { plan.crops };
         // Each step has random numbers of its own: training that is taken up again goes on as it would have gone.
         let mut rng = Rng::at(self.recipe.seed, self.step);
-        let notes: Vec<&Note> = self.notes[0].iter().collect();
-        let crops = draw(&notes, shape, onset, self.config.frame_samples, &mut rng);
+        let crops = draw(&self.notes[0], shape, onset, self.config.frame_samples, &mut rng);
         let net = self.net(self.variables.iter().map(|variable| variable.as_tensor().clone()).collect())?;
         let batch = Batch::new(&crops, shape.samples, (&self.config, net.condition()), Some(&mut rng))?;
         let loss = loss(&net, &batch, shape.samples, shape.warm_up)?;
@@ -162,7 +157,18 @@ impl Trainer {
         Ok(bits)
     }
 
-    /// Bits a sample of the averaged weights on the notes kept aside, the first `seconds` of each.
+    /// The parts that are measured of what was kept aside, at most `seconds` long, and their lengths.
+    fn measured(&self, seconds: f64) -> Vec<(Crop<'_>, usize)> {
+        let wanted = (seconds * f64::from(self.config.sample_rate_hz)) as usize;
+        let parts = self.notes[1].iter().flat_map(|note| {
+            let samples = note.classes.len().min(wanted);
+            let starts = note.measured(samples, self.config.frame_samples);
+            starts.into_iter().map(move |start| (Crop { note, start }, samples))
+        });
+        parts.collect()
+    }
+
+    /// Bits a sample of the averaged weights on the notes kept aside, the first `seconds` of each; on parts of recordings.
     ///
     /// # Errors
     /// When memory cannot be had.
@@ -170,28 +176,33 @@ impl Trainer {
         let measured = || -> TensorResult<f64> {
             let net = self.net(self.averages.averages()?)?;
             let (mut sum, mut count) = (0.0, 0);
-            for notes in self.notes[1].chunks(MEASURED) {
-                let wanted = (seconds * f64::from(self.config.sample_rate_hz)) as usize;
-                let samples = notes.iter().map(|note| note.classes.len()).min().unwrap_or(0).min(wanted);
-                let crops: Vec<_> = notes.iter().map(|note| Crop { note, start: 0 }).collect();
+            for crops in self.measured(seconds).chunks(MEASURED) {
+                let samples = crops.iter().map(|(_, samples)| *samples).min().unwrap_or(0);
+                let crops: Vec<_> = crops.iter().map(|(crop, _)| *crop).collect();
                 let batch = Batch::new(&crops, samples, (&self.config, net.condition()), None)?;
                 let nats = f64::from(loss(&net, &batch, samples, 0)?.to_scalar::<f32>()?);
-                sum += nats / std::f64::consts::LN_2 * notes.len() as f64;
-                count += notes.len();
+                sum += nats / std::f64::consts::LN_2 * crops.len() as f64;
+                count += crops.len();
             }
             Ok(sum / count.max(1) as f64)
         };
         measured().map_err(|why| failed(&why))
     }
 
-    /// Bits a sample of the notes kept aside when only how often each class occurs is known.
-    pub fn unigram_bits(&self) -> f64 {
-        let count = |notes: &[Note]| {
+    /// Bits a sample of the notes kept aside when only how often each class occurs is known; of recordings, of the parts
+    /// that [`Self::held_out`] measures too.
+    pub fn unigram_bits(&self, seconds: f64) -> f64 {
+        let count = |classes: &mut dyn Iterator<Item = &u8>| {
             let mut counts = [1.0_f64; mu_law::CLASSES];
-            notes.iter().flat_map(|note| &note.classes).for_each(|class| counts[usize::from(*class)] += 1.0);
+            classes.for_each(|class| counts[usize::from(*class)] += 1.0);
             counts
         };
-        let [learnt, kept] = [count(&self.notes[0]), count(&self.notes[1])];
+        let learnt = count(&mut self.notes[0].iter().flat_map(|note| &note.classes));
+        let parts = self.measured(seconds);
+        let kept = count(&mut parts.iter().flat_map(|(Crop { note, start }, samples)| match note.phases.is_empty() {
+            true => &note.classes[..],
+            false => &note.classes[*start..*start + *samples],
+        }));
         let all: f64 = learnt.iter().sum();
         let bits: f64 = kept.iter().zip(&learnt).map(|(kept, learnt)| -kept * (learnt / all).log2()).sum();
         bits / kept.iter().sum::<f64>()
@@ -274,6 +285,22 @@ impl Trainer {
         let tensors: HashMap<String, Tensor> = self.names.iter().cloned().zip(tensors).collect();
         WaveNet::new(self.config.clone(), &tensors).map_err(|why| candle_core::Error::Msg(why.to_string()))
     }
+}
+
+/// Gives one file's notes of `from` to `to` when that has none.
+fn share(from: &mut Vec<Note>, to: &mut Vec<Note>) {
+    if to.is_empty()
+        && let Some(source) = from.last().map(|note| note.source)
+    {
+        to.extend(from.extract_if(.., |note| note.source == source));
+    }
+}
+
+fn too_few(longest: usize) -> Error {
+    Error::new(
+        format!("Training needs at least two notes or files of {longest} samples; add some, or shorten the crops."),
+        format!("训练至少需要两个 {longest} 个采样长的音符或文件；请增加数据或缩短片段。"),
+    )
 }
 
 /// The loss in nats a sample, of all samples but the first `skip`.
