@@ -9,7 +9,7 @@ use std::{
 use super::{App, Purpose, told};
 use crate::{
     audio::Clip,
-    engine::{CaptureInfo, FileFilter, Job, MARKS, Mark, SavedSound, SoundActivity, SoundInput, UiCommand},
+    engine::{CaptureInfo, FileFilter, Job, MARKS, SavedSound, SoundActivity, SoundInput, TakeMark, UiCommand},
     formats::wav::Depth,
     generate::audio::Step,
     recipe::{RecordingRecipe, SoundRecipe},
@@ -200,10 +200,10 @@ impl App {
     /// A sound file is read.
     pub(super) fn take_opened(&mut self, job: Job, path: &Path, clip: Arc<Clip>, recipe: SoundRecipe) {
         match self.jobs.get(&job).cloned() {
-            Some(Purpose::ShowTake { id }) if self.state.sound.takes.get(id).is_some() => {
-                if !self.state.sound.is_growing() {
-                    self.show_clip(id, clip, recipe);
-                }
+            Some(Purpose::ShowTake { id })
+                if self.state.sound.takes.get(id).is_some() && !self.state.sound.is_growing() =>
+            {
+                self.show_clip(id, clip, recipe);
             }
             Some(Purpose::CompareTake { id }) if self.state.sound.takes.get(id).is_some() => {
                 self.compare_with(id, clip);
@@ -328,7 +328,7 @@ impl App {
         }
     }
 
-    fn mark_take(&mut self, id: u64, change: impl FnOnce(&mut Mark)) {
+    fn mark_take(&mut self, id: u64, change: impl FnOnce(&mut TakeMark)) {
         let Some(take) = self.state.sound.takes.get_mut(id) else { return };
         change(&mut take.mark);
         self.keep_marks();
@@ -339,8 +339,8 @@ impl App {
         let Some(folder) = self.library_folder() else { return };
         let name = |take: &Take| Some(take.path.as_ref()?.file_name()?.to_string_lossy().into_owned());
         let takes = self.state.sound.takes.list.iter().chain(&self.binned_takes);
-        let marked = takes.filter(|take| take.mark != Mark::default());
-        let marks: BTreeMap<String, &Mark> = marked.filter_map(|take| Some((name(take)?, &take.mark))).collect();
+        let marked = takes.filter(|take| take.mark != TakeMark::default());
+        let marks: BTreeMap<String, &TakeMark> = marked.filter_map(|take| Some((name(take)?, &take.mark))).collect();
         let bytes = serde_json::to_vec_pretty(&marks).unwrap_or_default();
         let files = vec![(folder.join(FOLDER).join(MARKS), bytes)];
         self.send(Purpose::KeepMarks, |job| UiCommand::WriteFiles { job, files });

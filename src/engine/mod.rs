@@ -49,8 +49,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use gallery::{
-    Arrival, Entry, ExportKind, GalleryInput, GalleryPort, GalleryState, Kind, MOST_RATING, MOST_TAGS, Mark,
-    MarkChange, Matcher, ModelNames, Painted, Query, Sort, ToExport, tidy_tag,
+    Arrival, Entry, ExportKind, GalleryInput, GalleryPort, GalleryState, Kind, MOST_RATING, MOST_TAGS,
+    Mark as PictureMark, MarkChange, Matcher, ModelNames, Ordered, Painted, Query, Sort, ToExport, tidy_tag,
 };
 pub use local::LocalModels;
 pub use outbox::Waker;
@@ -59,7 +59,7 @@ pub use protocol::{
     Event, FileFilter, Guard, Job, JobKind, Outcome, Progress, SavedSound, TextModelInfo, UiCommand, Unit,
 };
 pub use sound::{OpenAudio, Playback, SoundActivity, SoundInput, SoundPort, SoundState};
-pub use takes::{CaptureInfo, MARKS, Mark, TakeFile, TakeKind};
+pub use takes::{CaptureInfo, MARKS, TakeFile, TakeKind, TakeMark};
 pub use text::{OpenText, TextBackend, TextWriting};
 
 use crate::{

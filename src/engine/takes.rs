@@ -43,7 +43,7 @@ const REPORT: Duration = Duration::from_millis(50);
 /// What the user has said about a take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Mark {
+pub struct TakeMark {
     /// Its name, if it was given one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -65,7 +65,7 @@ pub struct TakeFile {
     /// Whether something was done to it since.
     pub changed: bool,
     /// What the user has said about it.
-    pub mark: Mark,
+    pub mark: TakeMark,
 }
 
 /// How a take came to be.
@@ -147,7 +147,7 @@ impl Worker {
                     recipe = recorded(&path, &clip, Origin::File);
                 }
                 let clip = match rate_hz {
-                    Some(rate) => at_rate(clip, rate)?,
+                    Some(rate) => at_rate(&clip, rate)?,
                     None => clip,
                 };
                 Some(Event::TakeOpened { job, path, clip: Arc::new(clip), recipe: Box::new(recipe) })
@@ -194,7 +194,8 @@ fn read(folder: &Path, cancel: &AtomicBool) -> Result<Option<Vec<TakeFile>>> {
     };
     // Damaged marks are as good as none: the takes themselves are there.
     let marks = files::read_text(&folder.join(MARKS), MOST_MARKS_BYTES).ok();
-    let mut marks: BTreeMap<String, Mark> = marks.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut marks: BTreeMap<String, TakeMark> =
+        marks.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let wav = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
     let mut takes = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()).filter(wav) {
@@ -261,7 +262,7 @@ fn recorded(path: &Path, clip: &Clip, origin: Origin) -> SoundRecipe {
 }
 
 /// The same sound at another rate.
-fn at_rate(clip: Clip, rate_hz: u32) -> Result<Clip> {
+fn at_rate(clip: &Clip, rate_hz: u32) -> Result<Clip> {
     let mut converter = Converter::new(clip.sample_rate_hz, rate_hz)?;
     let mut samples = Vec::with_capacity(clip.samples.len());
     converter.push(&clip.samples, &mut samples)?;
@@ -298,14 +299,15 @@ mod tests {
     fn any_wav_opens_and_what_was_rounded_is_a_recording() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("a.wav");
-        let stereo = wav::encode_floats(&[0.5, 0.0, -1.0, 0.5, f32::NAN, 0.0], 44_100, 2).expect("WAV");
+        let stereo =
+            wav::encode(&[0.5, 0.0, -1.0, 0.5, f32::NAN, 0.0], (44_100, 2), Depth::Float32, None).expect("WAV");
         std::fs::write(&path, stereo).expect("written");
         let (clip, recipe) = open(&path).expect("opens");
         assert_eq!((clip.samples.as_slice(), clip.sample_rate_hz), (&[0.25, -0.25, 0.0][..], 44_100));
         let SoundRecipe::Recorded(recipe) = recipe else { panic!("no model made it") };
         assert_eq!((recipe.source.origin, recipe.source.file.as_str()), (Origin::File, "a.wav"));
         assert_eq!(recipe.source.sha256, sha256_of_samples(&clip.samples));
-        let half = at_rate(clip, 22_050).expect("converts");
+        let half = at_rate(&clip, 22_050).expect("converts");
         assert_eq!((half.samples.len(), half.sample_rate_hz), (2, 22_050));
 
         // As it is kept it is known again; rounded it is another sound.

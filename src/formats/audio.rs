@@ -386,13 +386,8 @@ mod tests {
         // Two hours and a second of silence at 1 kHz: 14 MB.
         let long = wav::encode(&vec![0.0; 7_201 * 1_000], (1_000, 1), Depth::Int16, None).expect("WAV");
         says("long.wav", &long, "cut it into parts");
-        // Small as a FLAC, where only decoding tells how long it is.
-        let mut flac = flac::encode(&vec![0.0; 7_201 * 1_000], (1_000, 1), Depth::Int16, None).expect("FLAC");
-        assert!(flac.len() < 200_000);
-        says("long.flac", &flac, "cut it into parts");
-        flac[21] &= 0xf0;
-        flac[22..26].fill(0);
-        says("unknown.flac", &flac, "cut it into parts");
+        // A FLAC that could not be read again is not written.
+        assert!(flac::encode(&vec![0.0; 7_201 * 1_000], (1_000, 1), Depth::Int16, None).is_err());
     }
 
     #[test]

@@ -214,13 +214,11 @@ pub struct Painting {
     pub seed: u64,
     /// Width and height in pixels, of models that draw any size.
     pub size: [u32; 2],
-    /// Whether textures are shown repeated.
-    pub repeated: bool,
 }
 
 impl Default for Painting {
     fn default() -> Self {
-        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1, size: [512; 2], repeated: false }
+        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1, size: [512; 2] }
     }
 }
 

@@ -336,7 +336,7 @@ impl EngineLink for Fake {
             UiCommand::OpenTake { path, rate_hz, .. } => match script.sounds.get(&path).cloned() {
                 Some((clip, recipe)) => {
                     let sample_rate_hz = rate_hz.unwrap_or(clip.sample_rate_hz);
-                    let clip = Arc::new(Clip { samples: clip.samples.clone(), sample_rate_hz });
+                    let clip = Arc::new(Clip { samples: clip.samples, sample_rate_hz });
                     script.events.push_back(Event::TakeOpened { job, path, clip, recipe: Box::new(recipe) });
                 }
                 None => outcome = Outcome::Failed(atelier::Error::new("There is no such file.", "没有这个文件。")),

@@ -2,7 +2,7 @@
 
 use atelier::{
     audio::Clip,
-    engine::{Mark, SoundActivity, SoundInput, SoundPort, TakeFile, TakeKind},
+    engine::{SoundActivity, SoundInput, SoundPort, TakeFile, TakeKind, TakeMark},
     generate::audio::{AudioModelInfo, AudioRequest, Note, Step},
     nets::wavenet::Instrument,
     recipe::{Origin, RecordingRecipe, SoundRecipe, Source},
@@ -305,7 +305,7 @@ fn takes_are_compared_named_starred_thrown_away_and_brought_back() {
             kept_ms: 1_794_000_000_000,
             kind: TakeKind::Recorded,
             changed: false,
-            mark: Mark { title: Some("Old guitar".to_owned()), starred: false },
+            mark: TakeMark { title: Some("Old guitar".to_owned()), starred: false },
         }];
         script.sounds.insert(old.clone(), (Clip { samples: vec![0.2; 20_000], sample_rate_hz: 48_000 }, recipe));
     });

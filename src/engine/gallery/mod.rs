@@ -26,7 +26,7 @@ use crate::{Error, generate::image::Picture, recipe::ImageRecipe};
 
 use entry::name_of;
 pub use entry::{Entry, Kind, MOST_RATING, MOST_TAGS, Mark, MarkChange, ModelNames, tidy_tag};
-pub use query::{Matcher, Query, Sort};
+pub use query::{Matcher, Ordered, Query, Sort};
 pub(super) use worker::Worker;
 
 /// Inputs that may wait.

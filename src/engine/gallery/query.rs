@@ -1,6 +1,6 @@
 //! Which pictures are shown, and in what order.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use memchr::memmem::Finder;
 
@@ -134,6 +134,46 @@ impl Matcher<'_> {
                 terms
             }
         }
+    }
+}
+
+/// Entries with numbers, in order: looking for other words does not order them again.
+#[derive(Default)]
+pub struct Ordered {
+    list: Vec<(u64, Arc<Entry>)>,
+    sort: Option<Sort>,
+}
+
+impl Ordered {
+    /// Entries have come, gone or changed. What is in order already stays so, which makes few new ones quick.
+    pub fn refresh(&mut self, entries: &HashMap<u64, Arc<Entry>>) {
+        let mut known = std::mem::take(&mut self.list);
+        known.retain_mut(|(id, entry)| match entries.get(id) {
+            Some(now) => {
+                entry.clone_from(now);
+                true
+            }
+            None => false,
+        });
+        if known.len() < entries.len() {
+            let old: std::collections::HashSet<u64> = known.iter().map(|(id, _)| *id).collect();
+            let new = entries.iter().filter(|(id, _)| !old.contains(*id));
+            known.extend(new.map(|(id, entry)| (*id, entry.clone())));
+        }
+        (self.list, self.sort) = (known, None);
+    }
+
+    /// The numbers of what is looked for, in its order.
+    pub fn find(&mut self, query: &Query) -> Vec<u64> {
+        if self.sort != Some(query.sort) {
+            let order = |(a_id, a): &(u64, Arc<Entry>), (b_id, b): &(u64, Arc<Entry>)| {
+                query.sort.order(a, b).then_with(|| b_id.cmp(a_id))
+            };
+            self.list.sort_by(order);
+            self.sort = Some(query.sort);
+        }
+        let mut matcher = query.matcher();
+        self.list.iter().filter(|(_, entry)| matcher.accepts(entry)).map(|(id, _)| *id).collect()
     }
 }
 

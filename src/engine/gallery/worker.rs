@@ -221,7 +221,7 @@ impl Worker {
             Ok(done) => return Some(done),
             Err(why) => why,
         };
-        let Some(index) = self.index.take() else { return None };
+        let index = self.index.take()?;
         if !index::is_damage(&why) {
             self.tell(index::told(index.path(), &why));
             return None;

@@ -189,13 +189,7 @@ fn takes_are_sought_in_looped_and_switched_without_a_gap() {
     let mut bench = Bench::new();
     bench.waits = true;
     let (first, second) = (ramp(30_000), Arc::new(Clip { samples: vec![-0.5; 30_000], sample_rate_hz: RATE }));
-    let playback = Playback {
-        first: first.clone(),
-        second: Some(second),
-        hears_second: false,
-        from: 100,
-        range: Some(2_000..4_000),
-    };
+    let playback = Playback { first, second: Some(second), hears_second: false, from: 100, range: Some(2_000..4_000) };
     bench.tell(SoundInput::Play(Box::new(playback)));
     bench.until("the second round", |state| state.underruns > 0 || state.position >= 3_900);
     let came_back = bench.until("a round", |state| (2_000..3_000).contains(&state.position));

@@ -63,7 +63,7 @@ enum Mode {
         ended: bool,
     },
     Recording(Recording),
-    Amp(Through),
+    Amp(Box<Through>),
     /// All was handed over; the queue is running empty.
     Ending {
         activity: SoundActivity,

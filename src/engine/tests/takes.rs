@@ -28,7 +28,7 @@ fn a_recording_is_sealed_listed_opened_changed_kept_and_moved() {
     window.send(UiCommand::SealTake { job: 1, path: path.clone(), clip: clip.clone() });
     assert_eq!(window.outcome(1), Outcome::Finished);
     window.send(UiCommand::ReadTakes { job: 2, folder: dir.path().to_owned() });
-    window.send(UiCommand::OpenTake { job: 3, path: path.clone(), rate_hz: None, foreign: false });
+    window.send(UiCommand::OpenTake { job: 3, path, rate_hz: None, foreign: false });
     let step = Step::Edit(Edit::Trim { start: 100, end: 9_000 });
     window.send(UiCommand::ChangeTake { job: 4, clip: clip.clone(), step: Box::new(step.clone()) });
     for job in 2..5 {
@@ -54,7 +54,7 @@ fn a_recording_is_sealed_listed_opened_changed_kept_and_moved() {
     // The changed take is kept, and thrown away with its file.
     let (take, bin) = (dir.path().join("take-6.wav"), dir.path().join("bin/take-6.wav"));
     let sound = SavedSound { clip: changed, depth: Depth::Float32, recipe: recipe.with_steps(vec![step]) };
-    window.send(UiCommand::SaveSound { job: 5, path: take.clone(), sound: Box::new(sound.clone()) });
+    window.send(UiCommand::SaveSound { job: 5, path: take.clone(), sound: Box::new(sound) });
     window.send(UiCommand::MoveFiles { job: 6, moves: vec![(take.clone(), bin.clone())] });
     assert_eq!((window.outcome(5), window.outcome(6)), (Outcome::Finished, Outcome::Finished));
     assert!(!take.exists() && bin.exists() && !dir.path().join(MARKS).exists());
@@ -92,7 +92,7 @@ fn a_way_through_an_amplifier_can_be_stopped_and_what_is_wrong_is_told() {
     let sha256 = opened.expect("a capture").sha256;
     // Ten minutes, so that it is still at it.
     let clip = Arc::new(Clip { samples: vec![0.1; 48_000 * 600], sample_rate_hz: 48_000 });
-    window.send(UiCommand::ChangeTake { job: 3, clip: clip.clone(), step: step(&sha256) });
+    window.send(UiCommand::ChangeTake { job: 3, clip, step: step(&sha256) });
     window.until(|event| matches!(event, Event::TakeProgress { job: 3, done } if *done > 0.0));
     window.engine.cancel(3);
     assert_eq!(window.outcome(3), Outcome::Cancelled);

@@ -81,7 +81,7 @@ fn what_is_no_such_generator_is_refused() {
         weights.remove(name).expect("a tensor");
         assert!(R3ganConfig::of_tensors(&weights, None).is_err(), "{name}");
     }
-    let mut weights = good.clone();
+    let mut weights = good;
     let odd = Tensor::zeros((24, 5, 3, 3), DType::F32, &Device::Cpu).expect("zeros");
     weights.insert("MainLayers.0.Layers.1.LinearLayer2.Layer.weight".to_owned(), odd);
     let made = R3ganConfig::of_tensors(&weights, None).and_then(|config| Generator::new(&config, &weights));

@@ -172,7 +172,7 @@ impl GanTrainer {
         let (real, labels) = self.real(batch, &mut rng)?;
         let (z, wanted) = self.latents(batch, &mut rng)?;
         let losses = match self.networks {
-            Networks::R3gan(_) => self.learn_in_pairs((real, labels), z, wanted, &mut rng)?,
+            Networks::R3gan(_) => self.learn_in_pairs((real, labels), z, &mut rng)?,
             _ => self.learn_apart((real, labels), &z, wanted.as_ref(), noise, &mut rng)?,
         };
         if losses.critic.is_finite() && losses.generator.is_finite() {
@@ -228,13 +228,12 @@ impl GanTrainer {
         &mut self,
         (real, labels): (Tensor, Option<Tensor>),
         z: Tensor,
-        wanted: Option<Tensor>,
         rng: &mut Rng,
     ) -> TensorResult<Losses> {
         // Pairs are of one class.
-        let z = match (&labels, &wanted) {
-            (Some(labels), Some(_)) => Tensor::cat(&[&z.narrow(1, 0, self.networks.latent())?, labels], 1)?,
-            _ => z,
+        let z = match &labels {
+            Some(labels) => Tensor::cat(&[&z.narrow(1, 0, self.networks.latent())?, labels], 1)?,
+            None => z,
         };
         let (made, _) = self.networks.make(&self.generator.tensors(false), &z)?;
         let plan = &self.recipe.training;

@@ -110,8 +110,8 @@ const MEASURED_PARTS: usize = 4;
 /// When the file is no soundfont. `Ok(None)` when it was stopped.
 pub fn render(path: &Path, recipe: &WaveNetRecipe, progress: &mut dyn FnMut(f64) -> bool) -> Result<Option<Vec<Note>>> {
     let config = recipe.config();
-    let font = Arc::new(open(path)?);
     let plan = recipe.notes()?;
+    let font = Arc::new(open(path)?);
     let reduce = RENDER_HZ as usize / config.sample_rate_hz as usize;
     if reduce == 0 || !(RENDER_HZ as u32).is_multiple_of(config.sample_rate_hz) {
         return Err(Error::new(

@@ -83,15 +83,12 @@ fn sort_key(sort: Sort) -> Key {
 /// What is shown, in short: the order, and what is left out.
 fn summary(state: &State) -> String {
     let query = &state.paint.shelf.query;
-    let mut parts = Vec::new();
+    let mut parts = vec![state.t(sort_key(query.sort)).to_owned()];
     if query.rating > 0 {
         parts.push(format!("{}+", query.rating));
     }
     if let Some(model) = &query.model {
         parts.extend(state.paint.shelf.title_of(model).map(str::to_owned));
-    }
-    if parts.is_empty() || query.sort != Sort::Newest {
-        parts.push(state.t(sort_key(query.sort)).to_owned());
     }
     parts.join(" · ")
 }

@@ -6,7 +6,7 @@ use egui::{Id, Response, Sense, Stroke, Ui, Vec2, WidgetInfo, accesskit::Role, p
 
 use super::PaintView;
 use crate::{
-    engine::{MOST_RATING, Mark, MarkChange, tidy_tag},
+    engine::{MOST_RATING, MarkChange, PictureMark as Mark, tidy_tag},
     ui::{
         Icon, Key,
         state::{Action, State},
@@ -62,10 +62,10 @@ pub(super) fn marks_ui(ui: &mut Ui, state: &mut State) {
     let mark = common(state);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
-        let (rect, _) = ui.allocate_exact_size(vec2(112.0, theme::ROW_HEIGHT), Sense::empty());
+        let (rect, _) = ui.allocate_exact_size(vec2(106.0, theme::ROW_HEIGHT), Sense::empty());
         let color = theme::palette(ui).muted;
         let at = pos2(rect.left(), rect.center().y);
-        widgets::line(ui.painter(), at, egui::Align2::LEFT_CENTER, state.t(Key::Rating), theme::row(), color, 108.0);
+        widgets::line(ui.painter(), at, egui::Align2::LEFT_CENTER, state.t(Key::Rating), theme::row(), color, 102.0);
         for rating in 1..=MOST_RATING {
             if dot_ui(ui, state, rating, mark.rating).clicked() {
                 // Again takes it away.
@@ -122,7 +122,11 @@ fn tags_ui(ui: &mut Ui, state: &mut State, mark: &Mark) {
         field.request_focus();
     }
     let typed = tidy_tag(&state.paint.tag).to_lowercase();
-    if field.has_focus() || !typed.is_empty() {
+    // A press on one takes the keyboard from the field before the click is done; so does Tab.
+    let pressed = ui.input(|input| input.pointer.any_down() || input.pointer.any_released());
+    let suggests = field.has_focus() || !typed.is_empty() || state.paint.suggests && pressed || state.paint.suggested;
+    (state.paint.suggests, state.paint.suggested) = (suggests, false);
+    if suggests {
         let fits = |tag: &String| !mark.tags.contains(tag) && tag.to_lowercase().contains(&typed);
         let suggested: Vec<String> = state.paint.shelf.tags().into_iter().filter(fits).take(SUGGESTED).collect();
         if !suggested.is_empty() {
@@ -131,8 +135,9 @@ fn tags_ui(ui: &mut Ui, state: &mut State, mark: &Mark) {
                 ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
                 for tag in suggested {
                     let tip = fill(state.lang, Key::AddThisTag, &[&tag]);
-                    // The field loses the keyboard before the click is done.
-                    if widgets::chip(ui, &tag, false, true).on_hover_text(tip).clicked() {
+                    let chip = widgets::chip(ui, &tag, false, true).on_hover_text(tip);
+                    state.paint.suggested |= chip.has_focus();
+                    if chip.clicked() {
                         wanted = Some(tag);
                     }
                 }

@@ -106,6 +106,9 @@ pub struct PaintView {
     pub choosing: bool,
     /// The tag that is being typed.
     pub tag: String,
+    /// Whether tags are suggested, and whether one of those has the keyboard.
+    suggests: bool,
+    suggested: bool,
     /// The picture whose steps and mixture the sliders show; it may still have to be fetched.
     shaped: Option<PictureId>,
     /// What was asked of the gallery and has not come.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::PictureId;
-use crate::engine::{Arrival, Entry, MarkChange, Painted, Query};
+use crate::engine::{Arrival, Entry, MarkChange, Ordered, Painted, Query};
 
 /// Bytes of whole pictures that are held, besides the few that came last.
 const MOST_BYTES: usize = 96 << 20;
@@ -23,6 +23,9 @@ pub struct Shelf {
     numbered: PictureId,
     /// What is looked for.
     pub query: Query,
+    /// All of them in order, and whether they are others by now.
+    ordered: Ordered,
+    changed: bool,
     /// What was found, in its order, and what was looked for.
     shown: Vec<PictureId>,
     found: Option<Query>,
@@ -121,7 +124,7 @@ impl Shelf {
             None if thumbnail.is_some() => self.whole.remove(id),
             None => {}
         }
-        self.found = None;
+        self.change();
         id
     }
 
@@ -134,7 +137,7 @@ impl Shelf {
         }
         self.whole.remove(id);
         self.several.remove(&id);
-        self.found = None;
+        self.change();
     }
 
     /// Changes marks, as the gallery does.
@@ -145,20 +148,23 @@ impl Shelf {
             if mark.change(change) {
                 self.starred = self.starred + usize::from(mark.starred) - usize::from(entry.mark.starred);
                 *entry = Arc::new(Entry::clone(entry).marked(mark));
-                self.found = None;
+                (self.changed, self.found) = (true, None);
             }
         }
+    }
+
+    /// What was found does not hold any more.
+    fn change(&mut self) {
+        (self.changed, self.found) = (true, None);
     }
 
     /// The pictures that are shown, in their order.
     pub fn shown(&mut self) -> &[PictureId] {
         if self.found.as_ref() != Some(&self.query) {
-            let mut matcher = self.query.matcher();
-            let found = self.entries.iter().filter(|(_, entry)| matcher.accepts(entry));
-            let mut found: Vec<(&Entry, PictureId)> = found.map(|(id, entry)| (&**entry, *id)).collect();
-            let sort = self.query.sort;
-            found.sort_unstable_by(|(a, a_id), (b, b_id)| sort.order(a, b).then_with(|| b_id.cmp(a_id)));
-            self.shown = found.into_iter().map(|(_, id)| id).collect();
+            if std::mem::take(&mut self.changed) {
+                self.ordered.refresh(&self.entries);
+            }
+            self.shown = self.ordered.find(&self.query);
             self.found = Some(self.query.clone());
         }
         &self.shown

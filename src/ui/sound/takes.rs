@@ -7,7 +7,7 @@ use egui::{Align, Align2, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, Widget
 use super::ruler::clock;
 use crate::{
     audio::Clip,
-    engine::{Mark, TakeFile, TakeKind},
+    engine::{TakeFile, TakeKind, TakeMark},
     recipe::SoundRecipe,
     ui::{
         Icon, Key,
@@ -51,7 +51,7 @@ pub struct Take {
     pub kind: TakeKind,
     /// Whether something was done to it.
     pub changed: bool,
-    pub mark: Mark,
+    pub mark: TakeMark,
     /// Its sound, while it is not on the disk yet.
     pub clip: Option<Arc<Clip>>,
     /// What makes it again, where it is known.
@@ -134,7 +134,7 @@ impl Takes {
             kept_ms,
             kind: TakeKind::of(&recipe),
             changed: !recipe.steps().is_empty(),
-            mark: Mark::default(),
+            mark: TakeMark::default(),
             clip: Some(clip),
             recipe: Some(recipe),
             history: History::default(),
@@ -377,7 +377,7 @@ mod tests {
             kept_ms: ms,
             kind: TakeKind::Made,
             changed: false,
-            mark: Mark::default(),
+            mark: TakeMark::default(),
         };
         takes.read(vec![file(7), file(5), file(3)]);
         let times: Vec<u64> = takes.list.iter().map(|take| take.kept_ms).collect();

@@ -148,7 +148,9 @@ impl Worker {
         }
         self.show(|state| (state.activity, state.input_peak) = (SoundActivity::Amp, 0.0));
         let (input, captured, output) = (Vec::new(), Vec::new(), Vec::new());
-        self.mode = Mode::Amp(Through { recorder, amp, there, back, input, captured, output, shown: Instant::now() });
+        let shown = Instant::now();
+        let through = Through { recorder, amp, there, back, input, captured, output, shown };
+        self.mode = Mode::Amp(Box::new(through));
         self.wake();
         Ok(())
     }
@@ -164,7 +166,7 @@ impl Worker {
                 "输入设备已断开；请重新接入或另选设备。",
             ));
         }
-        let Through { recorder, amp, there, back, input, captured, output, .. } = through;
+        let Through { recorder, amp, there, back, input, captured, output, .. } = &mut **through;
         input.clear();
         recorder.read(AMP_FRAMES as usize, input);
         if input.is_empty() {

@@ -61,7 +61,8 @@ impl Worker {
                 let end = reel.heard(0);
                 self.mode = Mode::Idle;
                 self.show(|state| state.position = end);
-                return Ok(self.idle());
+                self.idle();
+                return Ok(());
             }
         } else if reel.has_ended() {
             *ended = true;

@@ -37,9 +37,12 @@ pub(super) struct Given {
     pub duration_s: Option<f64>,
 }
 
-/// The recordings of a folder, and those that are passed over with the reason. A `manifest.csv` or `manifest.json` tells
+/// Recordings, and files that are passed over with the reason.
+type Listed = (Vec<Entry>, Vec<(PathBuf, String)>);
+
+/// The recordings of a folder. A `manifest.csv` or `manifest.json` tells
 /// which there are; without one, all are taken.
-pub(super) fn list(folder: &Path, keys: std::ops::Range<u8>) -> Result<(Vec<Entry>, Vec<(PathBuf, String)>)> {
+pub(super) fn list(folder: &Path, keys: std::ops::Range<u8>) -> Result<Listed> {
     for (name, parse) in [("manifest.csv", of_csv as fn(&str) -> _), ("manifest.json", of_json)] {
         let path = folder.join(name);
         if !path.is_file() {
@@ -59,7 +62,7 @@ pub(super) fn list(folder: &Path, keys: std::ops::Range<u8>) -> Result<(Vec<Entr
 }
 
 /// All recordings of a folder; the folders in it are the classes.
-fn of_folder(folder: &Path, keys: std::ops::Range<u8>) -> Result<(Vec<Entry>, Vec<(PathBuf, String)>)> {
+fn of_folder(folder: &Path, keys: std::ops::Range<u8>) -> Result<Listed> {
     let mut found = Vec::new();
     walk(folder, DEEPEST, &mut found)?;
     found.sort();

@@ -111,8 +111,8 @@ fn a_folder_becomes_notes_of_its_classes() {
     assert_eq!((read.told, read.heard, read.unpitched), (4, 5, 1));
     let mut why: Vec<&str> = read.skipped.iter().map(|(_, why)| why.as_str()).collect();
     why.sort_unstable();
-    assert!(why[0].contains("no WAV") || why[0].contains("damaged"), "{why:?}");
-    assert!(why.iter().any(|why| *why == "it is silent") && why.iter().any(|why| why.contains("C8")), "{why:?}");
+    assert!(why.iter().any(|why| why.contains("no WAV")), "{why:?}");
+    assert!(why.contains(&"it is silent") && why.iter().any(|why| why.contains("C8")), "{why:?}");
     let (entries, _) = listing::list(dir.path(), 48..85).expect("lists");
     for (index, key) in [57, 60, 64, 67].into_iter().enumerate() {
         let tracked = note(&read, &entries, &format!("tone {index}.flac"));
