@@ -17,6 +17,8 @@ use crate::{Error, Result, files};
 
 /// The file's name.
 pub(super) const MARKS: &str = "marks.json";
+/// The file that windows lock while they change marks.
+const LOCK: &str = ".marks.lock";
 /// The version of the form that is written; 1 was a plain list of names with stars.
 const FORMAT: u32 = 2;
 /// Several times what a million marked pictures need.
@@ -73,6 +75,21 @@ impl Marks {
             self.by_name.insert(name.to_owned(), mark);
         }
         true
+    }
+
+    /// Does something that no other window does with these marks at the same time, with the file as it is now. Where
+    /// nothing can be locked, as in a folder that is only read, it is done all the same.
+    ///
+    /// # Errors
+    /// When the file is damaged: it is set aside, and nothing is done.
+    pub fn alone(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let lock = fs::File::options().create(true).append(true).open(self.path.with_file_name(LOCK));
+        // It is let go when it is closed.
+        let _locked = lock.ok().filter(|lock| lock.lock().is_ok());
+        // Two writes may fall into one tick of the file system's clock.
+        self.stamp = None;
+        self.refresh()?;
+        work(self)
     }
 
     /// Reads the file again if another window has written it since.

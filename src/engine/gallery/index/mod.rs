@@ -1,8 +1,7 @@
 //! What is known of a folder's pictures, in an SQLite file beside them: so that a large library is there at once.
 //!
 //! Everything in it is read from the pictures and their marks, and can be read again: a file that is damaged or another
-//! program's is renamed, and a new one is made. Windows that share a library wait for each other's writes; the writer's
-//! lock also keeps their changes of marks apart.
+//! program's is renamed, and a new one is made. Windows that share a library wait for each other's writes.
 
 mod rows;
 #[cfg(test)]
@@ -11,7 +10,7 @@ mod tests;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -29,6 +28,8 @@ const APPLICATION: i64 = 0x4174_656c;
 const VERSION: i64 = 1;
 /// How long another window's write is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const TABLES: &str = "
     CREATE TABLE kinds (
@@ -76,7 +77,16 @@ impl Index {
     }
 
     fn open_at(path: &Path) -> (Option<Self>, Option<Error>) {
-        match Self::opened(path) {
+        let begun = Instant::now();
+        let mut opened = Self::opened(path);
+        // SQLite does not wait by itself while another window changes the journal.
+        while opened.as_ref().is_err_and(|why| why.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+            && begun.elapsed() < PATIENCE
+        {
+            std::thread::sleep(PAUSE);
+            opened = Self::opened(path);
+        }
+        match opened {
             Ok(index) => (Some(index), None),
             Err(why) if is_damage(&why) => match set_aside(path) {
                 Ok(told) => (Self::opened(path).ok(), Some(told)),

@@ -15,32 +15,20 @@ impl Worker {
         self.put();
         let inside = paths.iter().filter(|path| path.parent() == Some(self.folder.as_path()));
         let names: Vec<String> = inside.filter_map(|path| name_of(path)).map(str::to_owned).collect();
-        // Another window's changes, made since, are kept: the file is read again, and written, under the index's lock.
-        let marks = &mut self.marks;
-        let mut written = Ok(());
-        let apply = &mut |db: Option<&rusqlite::Connection>| {
-            written = marks.refresh();
-            if written.is_err() {
-                return Ok(());
-            }
-            let mut changed = false;
+        // Another window's changes, made since, are kept: the file is read again, and written, under a lock.
+        let mut changed = Vec::new();
+        let written = self.marks.alone(|marks| {
             for name in &names {
                 if marks.change(name, |mark| mark.change(change)) {
-                    changed = true;
-                    db.map_or(Ok(()), |db| index::mark(db, name, &marks.of(name)))?;
+                    changed.push((name.as_str(), marks.of(name)));
                 }
             }
-            if changed {
-                written = marks.write();
-            }
-            Ok(())
-        };
-        match self.index.as_mut() {
-            Some(index) => {
-                let done = index.alone(|db| apply(Some(db)));
-                self.indexed(|_| done);
-            }
-            None => drop(apply(None)),
+            if changed.is_empty() { Ok(()) } else { marks.write() }
+        });
+        if written.is_ok() {
+            self.indexed(|index| {
+                index.alone(|db| changed.iter().try_for_each(|(name, mark)| index::mark(db, name, mark)))
+            });
         }
         self.show_marks(&names, written.is_err());
         written
