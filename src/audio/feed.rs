@@ -12,12 +12,20 @@ const KNEE: f32 = 0.8;
 /// How long a change of volume, a pause and a starvation take to fade, in seconds.
 const FADE_S: f32 = 0.005;
 
+/// What must wait after a starvation at least, in seconds.
+const LEAST_S: f32 = 0.01;
+
 /// What both sides of the queue share.
 #[derive(Debug)]
 pub struct Controls {
     volume: AtomicU32,
     paused: AtomicBool,
     complete: AtomicBool,
+    /// In seconds.
+    cushion: AtomicU32,
+    most: AtomicU32,
+    /// Frames since the device was opened that nobody wants to hear.
+    unwanted: AtomicU64,
     underruns: AtomicU64,
     played: AtomicU64,
 }
@@ -26,8 +34,11 @@ impl Default for Controls {
     fn default() -> Self {
         Self {
             volume: AtomicU32::new(1.0_f32.to_bits()),
-            paused: AtomicBool::new(true),
+            paused: AtomicBool::new(false),
             complete: AtomicBool::new(false),
+            cushion: AtomicU32::new(0),
+            most: AtomicU32::new(0),
+            unwanted: AtomicU64::new(0),
             underruns: AtomicU64::new(0),
             played: AtomicU64::new(0),
         }
@@ -49,6 +60,20 @@ impl Controls {
     /// Whether frames are being taken.
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire)
+    }
+
+    /// What must wait before the first frame is taken, in seconds, unless nothing more comes. After every starvation it is
+    /// twice as much, up to `most_s`, and half as much again after every end: a computer that is busy with something else
+    /// causes one gap, not many.
+    pub fn set_cushion(&self, first_s: f32, most_s: f32) {
+        self.cushion.store(first_s.max(0.0).to_bits(), Ordering::Relaxed);
+        self.most.store(most_s.max(first_s).max(0.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Says that the first `frames` since the device was opened are not wanted any more: what is left of them fades out
+    /// at once.
+    pub(super) fn discard(&self, frames: u64) {
+        self.unwanted.store(frames, Ordering::Release);
     }
 
     /// Says that nothing more comes, so that the end is not taken for a starvation.
@@ -79,7 +104,13 @@ pub struct Feed {
     /// The last sample, which fades out when nothing follows.
     last: f32,
     decay: f32,
-    starving: bool,
+    /// Frames taken from the queue, heard or not.
+    taken: u64,
+    /// Nothing is taken until a cushion waits.
+    halted: bool,
+    /// How often the cushion is doubled.
+    doubled: u32,
+    rate_hz: f32,
     begun: bool,
 }
 
@@ -95,7 +126,10 @@ impl Feed {
             last: 0.0,
             // To a thousandth within the fade.
             decay: (0.001_f32.ln() / fade_frames).exp(),
-            starving: false,
+            taken: 0,
+            halted: true,
+            doubled: 0,
+            rate_hz: format.sample_rate_hz as f32,
             begun: false,
         }
     }
@@ -105,33 +139,47 @@ impl Feed {
         self.frames.slots()
     }
 
+    /// Frames that must wait before any is taken.
+    fn cushion(&self) -> usize {
+        let [first, most] =
+            [&self.controls.cushion, &self.controls.most].map(|of| f32::from_bits(of.load(Ordering::Relaxed)));
+        let wanted = if self.doubled > 0 { first.max(LEAST_S) * (1 << self.doubled.min(16)) as f32 } else { first };
+        ((wanted.min(most) * self.rate_hz) as usize).min(self.frames.buffer().capacity())
+    }
+
     /// Fills `out`, interleaved, every channel of a frame alike. Neither locks nor allocates.
     pub fn fill(&mut self, out: &mut [f32]) {
         let wanted = f32::from_bits(self.controls.volume.load(Ordering::Relaxed));
-        let paused = self.controls.is_paused();
-        let target = if paused { 0.0 } else { wanted };
+        let (paused, unwanted) = (self.controls.is_paused(), self.controls.unwanted.load(Ordering::Acquire));
+        if self.halted && self.taken >= unwanted {
+            let (waiting, complete) = (self.waiting(), self.controls.complete.load(Ordering::Acquire));
+            self.halted = waiting == 0 || (waiting < self.cushion() && !complete);
+        }
         let mut played = 0;
         for frame in out.chunks_mut(self.channels) {
+            let discarding = self.taken < unwanted;
+            let target = if paused || discarding { 0.0 } else { wanted };
             if !self.begun {
                 // The first sound is not faded in: it would lose its attack.
                 self.gain = target;
             }
             let far = target - self.gain;
             self.gain += far.clamp(-self.gain_step, self.gain_step);
-            let sample = if paused && self.gain <= 0.0 { None } else { self.frames.pop().ok() };
+            if discarding && (self.gain <= 0.0 || self.halted) {
+                self.drop_until(unwanted);
+            }
+            let sample = if self.halted || (paused && self.gain <= 0.0) { None } else { self.frames.pop().ok() };
             let value = match sample {
                 Some(sample) => {
                     played += 1;
-                    (self.begun, self.starving) = (true, false);
+                    self.taken += 1;
+                    self.begun = true;
                     self.last = limited(sample * self.gain);
                     self.last
                 }
                 None => {
-                    if self.begun && !self.starving && !paused {
-                        self.starving = true;
-                        if !self.controls.complete.load(Ordering::Acquire) {
-                            self.controls.underruns.fetch_add(1, Ordering::Relaxed);
-                        }
+                    if !self.halted && !paused {
+                        self.halt();
                     }
                     self.last *= self.decay;
                     self.last
@@ -140,6 +188,29 @@ impl Feed {
             frame.fill(value);
         }
         self.controls.played.fetch_add(played, Ordering::Relaxed);
+    }
+
+    /// The queue is empty: by its end, or because the next frames are late.
+    fn halt(&mut self) {
+        self.halted = true;
+        if self.controls.complete.load(Ordering::Acquire) {
+            self.doubled = self.doubled.saturating_sub(1);
+        } else {
+            self.controls.underruns.fetch_add(1, Ordering::Relaxed);
+            self.doubled += 1;
+            // What comes next fades in: it has no attack here.
+            self.gain = 0.0;
+        }
+    }
+
+    /// Takes what nobody wants out of the queue; what follows begins anew.
+    fn drop_until(&mut self, unwanted: u64) {
+        let many = usize::try_from(unwanted - self.taken).unwrap_or(usize::MAX).min(self.waiting());
+        if let Ok(chunk) = self.frames.read_chunk(many) {
+            chunk.commit_all();
+        }
+        self.taken = unwanted;
+        (self.halted, self.begun) = (true, false);
     }
 }
 

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 const RETRY: Duration = Duration::from_millis(500);
 /// A device that takes nothing for this long while it should has stalled.
 const STALLED: Duration = Duration::from_secs(5);
+/// The most of the queue that must be full after starvations.
+const MOST: f32 = 0.5;
 
 /// Plays mono sound on a device.
 pub struct Player {
@@ -28,8 +30,6 @@ pub struct Player {
     source_rate_hz: u32,
     /// What may wait in the queue, in seconds: later changes are heard after it.
     latency_s: f32,
-    /// What must wait before the first sample sounds, in seconds.
-    preroll_s: f32,
     controls: Arc<Controls>,
     device: Option<Open>,
     /// Frames that the device asks for at a time.
@@ -46,11 +46,14 @@ struct Open {
     format: Format,
     /// Converted frames for which the queue had no room.
     ready: Vec<f32>,
+    /// Frames that went into the queue.
+    pushed: u64,
 }
 
 impl Player {
     /// Opens a device, the default one without an id, for sound of `source_rate_hz`. At most `latency_s` of it waits in
-    /// the queue; playing begins when `preroll_s` of it does, or when it is [completed](Self::complete).
+    /// the queue; playing begins when `preroll_s` of it does, or when it is [completed](Self::complete), and
+    /// goes on after a starvation when [somewhat more](Controls::set_cushion) does.
     ///
     /// # Errors
     /// When there is no device that can be used.
@@ -80,12 +83,12 @@ impl Player {
             output: output.map(str::to_owned),
             source_rate_hz,
             latency_s: latency_s.clamp(0.02, 30.0),
-            preroll_s: preroll_s.max(0.0),
             controls: Arc::new(Controls::default()),
             device: None,
             frames,
             asked: Instant::now(),
         };
+        player.controls.set_cushion(preroll_s, preroll_s.max(MOST * player.latency_s));
         player.connect()?;
         Ok(player)
     }
@@ -93,6 +96,7 @@ impl Player {
     fn connect(&mut self) -> Result<()> {
         self.asked = Instant::now();
         let mut made = None;
+        self.controls.discard(0);
         let (controls, latency_s) = (self.controls.clone(), self.latency_s);
         let stream = self.sound.open(self.output.as_deref(), self.frames, &mut |format| {
             let frames = (format.sample_rate_hz as f32 * latency_s).ceil() as usize;
@@ -107,7 +111,7 @@ impl Player {
             ));
         };
         let converter = Converter::new(self.source_rate_hz, format.sample_rate_hz)?;
-        self.device = Some(Open { stream, queue, converter, format, ready: Vec::new() });
+        self.device = Some(Open { stream, queue, converter, format, ready: Vec::new(), pushed: 0 });
         Ok(())
     }
 
@@ -167,8 +171,21 @@ impl Player {
             return Ok(false);
         }
         self.controls.set_complete(true);
-        self.controls.set_paused(false);
         Ok(true)
+    }
+
+    /// Says that nothing of what waits is to be heard any more: it fades out within milliseconds.
+    ///
+    /// # Errors
+    /// When the rate cannot be converted.
+    pub fn discard(&mut self) -> Result<()> {
+        if let Some(device) = &mut self.device {
+            device.converter = Converter::new(self.source_rate_hz, device.format.sample_rate_hz)?;
+            device.ready.clear();
+            self.controls.discard(device.pushed);
+        }
+        self.controls.set_complete(true);
+        Ok(())
     }
 
     /// As [`Self::end`], and waits until the queue is empty. `false` when it was cancelled before.
@@ -203,11 +220,8 @@ impl Player {
                 // There is room: this thread alone fills the queue.
                 let _ = device.queue.push(sample);
             }
+            device.pushed += room as u64;
             let waiting = device.queue.buffer().capacity() - device.queue.slots();
-            let preroll = (self.preroll_s * device.format.sample_rate_hz as f32) as usize;
-            if self.controls.is_paused() && waiting >= preroll.min(device.queue.buffer().capacity()) && waiting > 0 {
-                self.controls.set_paused(false);
-            }
             if device.ready.is_empty() {
                 return Ok(true);
             }

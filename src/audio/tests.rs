@@ -44,11 +44,60 @@ fn starvation_fades_and_is_counted_once_and_the_end_is_none() {
     assert!(played[399] < 1e-3);
     sound.advance(1_000);
     assert_eq!(player.controls().underruns(), 1);
-    player.write(&vec![0.25; 100], &go).expect("writes");
-    assert_eq!(sound.advance(100), [0.25; 100]);
+    player.write(&vec![0.25; 500], &go).expect("writes");
+    let again = sound.advance(500);
+    assert!(again.windows(2).all(|pair| pair[1] >= pair[0] && pair[1] - pair[0] < 0.06), "no click");
+    assert_eq!(again[200..], [0.25; 300]);
     player.controls().set_complete(true);
     sound.advance(1_000);
     assert_eq!(player.controls().underruns(), 1);
+}
+
+#[test]
+fn more_waits_after_every_starvation_up_to_a_bound_and_less_after_an_end() {
+    let go = AtomicBool::new(false);
+    let sound = MockSound::new(Format { sample_rate_hz: RATE, channels: 1 });
+    let mut player = open(&sound, 1.0, 0.0);
+    player.controls().set_cushion(0.01, 0.05);
+    // What must wait before anything is heard, found by handing over a millisecond at a time.
+    let mut needed = |player: &mut Player, end: bool| {
+        let mut waiting = 0;
+        loop {
+            player.write(&[0.5; 16], &go).expect("writes");
+            waiting += 16;
+            let before = player.controls().played_frames();
+            sound.advance(1);
+            if player.controls().played_frames() > before {
+                break;
+            }
+        }
+        player.controls().set_complete(end);
+        sound.advance(5_000);
+        waiting * 1_000 / RATE
+    };
+    let starved: Vec<u32> = (0..4).map(|_| needed(&mut player, false)).collect();
+    assert_eq!(starved, [10, 20, 40, 50]);
+    assert_eq!(player.controls().underruns(), 4);
+    let ended: Vec<u32> = (0..6).map(|_| needed(&mut player, true)).collect();
+    assert_eq!(ended, [50, 50, 40, 20, 10, 10]);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_fades_out_and_what_follows_is_whole() {
+    let go = AtomicBool::new(false);
+    let sound = MockSound::new(Format { sample_rate_hz: RATE, channels: 1 });
+    let mut player = open(&sound, 1.0, 0.0);
+    player.write(&vec![0.5; 10_000], &go).expect("writes");
+    assert_eq!(sound.advance(100), [0.5; 100]);
+    player.discard().expect("discards");
+    let next = ramp(300);
+    player.write(&next, &go).expect("writes");
+    player.end(&go).expect("ends");
+    let fading: Vec<f32> = (0..10).flat_map(|_| sound.advance(100)).collect();
+    let start = fading.windows(300).position(|part| part == next).expect("what follows is heard");
+    assert!(start < 200, "at once");
+    assert!(fading[..start].windows(2).all(|pair| pair[1] <= pair[0] && pair[0] - pair[1] < 0.06), "no click");
+    assert_eq!((sound.waiting(), player.controls().underruns()), (0, 0));
 }
 
 #[test]

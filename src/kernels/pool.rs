@@ -14,7 +14,7 @@ use std::{
     hint::spin_loop,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle, Thread},
@@ -128,9 +128,30 @@ impl Pool {
             (0..tasks).for_each(body);
             return;
         }
-        let turn = self.region.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open(self.region.lock().unwrap_or_else(PoisonError::into_inner), tasks, &body);
+    }
+
+    /// As [`Self::run`], but while another region runs, all tasks run on the calling thread: for whoever must not wait.
+    ///
+    /// # Panics
+    /// As [`Self::run`].
+    pub fn run_unless_busy<F: Fn(usize) + Sync>(&self, tasks: usize, body: F) {
+        let free = tasks > 1 && !self.workers.is_empty() && !IN_TASK.get();
+        let turn = match self.region.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        match turn.filter(|_| free) {
+            Some(turn) => self.open(turn, tasks, &body),
+            None => (0..tasks).for_each(body),
+        }
+    }
+
+    /// Runs a region whose turn it is.
+    fn open<F: Fn(usize) + Sync>(&self, turn: MutexGuard<'_, ()>, tasks: usize, body: &F) {
         let shared = &*self.shared;
-        let job = Job { call: call_task::<F>, data: (&raw const body).cast(), tasks };
+        let job = Job { call: call_task::<F>, data: std::ptr::from_ref(body).cast(), tasks };
         // SAFETY: this thread holds `region` and the last region ended with nobody inside.
         unsafe { *shared.job.0.get() = job };
         shared.next.0.store(0, Ordering::Relaxed);
@@ -313,6 +334,23 @@ mod tests {
                 });
                 assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1), "region {region}");
             }
+        }
+    }
+
+    #[test]
+    fn who_must_not_wait_does_all_of_it_while_another_region_runs() {
+        let pool = Pool::new(3);
+        for busy in [false, true] {
+            let turn = busy.then(|| pool.region.lock().expect("free"));
+            let counts: Vec<AtomicU32> = (0..9).map(|_| AtomicU32::new(0)).collect();
+            let (caller, elsewhere) = (thread::current().id(), AtomicU32::new(0));
+            pool.run_unless_busy(9, |task| {
+                elsewhere.fetch_add(u32::from(thread::current().id() != caller), Ordering::Relaxed);
+                counts[task].fetch_add(1, Ordering::Relaxed);
+            });
+            assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            assert!(!busy || elsewhere.load(Ordering::Relaxed) == 0);
+            drop(turn);
         }
     }
 

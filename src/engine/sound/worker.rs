@@ -33,9 +33,10 @@ mod playing;
 const QUEUE_S: f32 = 1.0;
 /// What waits in it: little while somebody plays, more while a take is heard.
 const LIVE_S: f32 = 0.06;
-const TAKE_S: f32 = 0.25;
-/// What must wait before the first sound.
-const PREROLL_S: f32 = 0.02;
+const TAKE_S: f32 = 0.5;
+/// What must wait before the first sound, and the most after starvations, which is less than what waits.
+const LIVE_CUSHION_S: (f32, f32) = (0.02, 0.05);
+const TAKE_CUSHION_S: (f32, f32) = (0.06, 0.4);
 /// Blocks made at a time.
 const LIVE_BLOCKS: usize = 8;
 const TAKE_BLOCKS: usize = 32;
@@ -68,6 +69,18 @@ enum Mode {
     Ending {
         activity: SoundActivity,
     },
+}
+
+impl Mode {
+    /// What must wait before the first sound, and the most after starvations, in seconds.
+    fn cushion_s(&self) -> (f32, f32) {
+        match self {
+            Self::Idle | Self::Making { .. } | Self::Ending { .. } | Self::Recording(_) => TAKE_CUSHION_S,
+            Self::Live(_) => LIVE_CUSHION_S,
+            Self::Playing { .. } => playing::CUSHION_S,
+            Self::Amp(_) => input::CUSHION_S,
+        }
+    }
 }
 
 pub(in crate::engine) struct Worker {
@@ -209,7 +222,7 @@ impl Worker {
                 let player = self.player.as_ref().map(|player| (player.source_rate_hz(), player.frames()));
                 self.drop_player();
                 if let Some((rate, frames)) = player.filter(|_| !matches!(self.mode, Mode::Idle | Mode::Recording(_))) {
-                    self.ready_player(rate, frames);
+                    self.ready_player(rate, frames, self.mode.cushion_s());
                 }
             }
             SoundInput::Input(input) => self.input = input,
@@ -263,15 +276,13 @@ impl Worker {
 
     /// Opens the device for sound of this rate if it is not open; without one, sound is made all the same, and the error
     /// shown.
-    fn ready_player(&mut self, rate: u32, frames: u32) {
+    fn ready_player(&mut self, rate: u32, frames: u32, (first_s, most_s): (f32, f32)) {
         if self.player.as_ref().is_some_and(|player| (player.source_rate_hz(), player.frames()) != (rate, frames)) {
             self.drop_player();
         }
         if self.player.is_none() {
             let sound = self.parts.sound.clone();
-            // Smaller pieces are for somebody who waits for them.
-            let preroll_s = PREROLL_S.min(2.0 * frames as f32 / rate as f32);
-            match Player::open_with(sound, self.output.as_deref(), rate, (QUEUE_S, preroll_s), frames) {
+            match Player::open_with(sound, self.output.as_deref(), rate, (QUEUE_S, first_s), frames) {
                 Ok(player) => self.player = Some(player),
                 Err(why) => {
                     self.show(|state| state.error = Some(why));
@@ -280,6 +291,7 @@ impl Worker {
         }
         if let Some(player) = &self.player {
             player.controls().set_volume(self.volume);
+            player.controls().set_cushion(first_s, most_s);
             self.asked = Some((Instant::now(), player.controls().played_frames()));
         }
     }
@@ -316,7 +328,7 @@ impl Worker {
             let live = fresh;
             self.stop();
             let rate = self.rate() as u32;
-            self.ready_player(rate, USUAL_FRAMES);
+            self.ready_player(rate, USUAL_FRAMES, LIVE_CUSHION_S);
             self.begin(SoundActivity::Live, None, rate);
             self.mode = Mode::Live(live);
         }
@@ -332,7 +344,7 @@ impl Worker {
         let expected = request.samples.unwrap_or(request.notes_end() + rate);
         let making = Making::new(model.perform(&request)?, expected);
         self.stop();
-        self.ready_player(rate as u32, USUAL_FRAMES);
+        self.ready_player(rate as u32, USUAL_FRAMES, TAKE_CUSHION_S);
         self.begin(SoundActivity::Making, Some(request), rate as u32);
         self.mode = Mode::Making { making, heard: 0 };
         Ok(())
@@ -378,7 +390,8 @@ impl Worker {
             }
             _ => {}
         }
-        self.end_player();
+        let cleared = self.player.as_mut().map(Player::discard);
+        self.mind(cleared);
         self.idle();
     }
 
@@ -390,8 +403,13 @@ impl Worker {
     }
 
     fn end_player(&mut self) {
-        let ended = self.player.as_mut().map(|player| player.end(&self.never));
-        if let Some(Err(why)) = ended {
+        let ended = self.player.as_mut().map(|player| player.end(&self.never).map(drop));
+        self.mind(ended);
+    }
+
+    /// A player that fails is closed, and the sentence shown.
+    fn mind(&mut self, done: Option<Result<()>>) {
+        if let Some(Err(why)) = done {
             self.show(|state| state.error = Some(why));
             self.drop_player();
         }

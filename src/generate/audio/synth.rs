@@ -1,10 +1,16 @@
-//! The synthesiser: voices that play the network, several to a pass over its weights.
+//! The synthesiser: voices that play the network, shared out among the cores, several to a pass over its weights.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use super::{AudioRequest, model::AudioNet};
 use crate::{
-    kernels::wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
+    kernels::{
+        pool::Pool,
+        wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
+    },
     nets::wavenet::{Tone, mu_law},
     random::Rng,
 };
@@ -33,6 +39,46 @@ pub struct Synth {
     /// Notes struck.
     struck: u64,
     voices: Vec<Sounding>,
+    pace: Pace,
+}
+
+/// Which is faster now: to share voices out among the cores, or to keep to one of them. Where other programs keep the
+/// cores busy it takes longer to wait for a core than to do its part. The samples are the same either way.
+struct Pace {
+    blocks: u32,
+    begun: Instant,
+    /// Seconds per voice, alone and shared, over the last blocks.
+    seconds: [f64; 2],
+}
+
+impl Pace {
+    /// The way that seems slower is tried once in so many blocks.
+    const TRIED_EVERY: u32 = 128;
+
+    fn new() -> Self {
+        Self { blocks: 0, begun: Instant::now(), seconds: [0.0; 2] }
+    }
+
+    /// Begins a block; whether it is shared.
+    fn shares(&mut self) -> bool {
+        self.begun = Instant::now();
+        self.chosen()
+    }
+
+    fn chosen(&self) -> bool {
+        let faster = self.seconds[1] < self.seconds[0];
+        if self.blocks.is_multiple_of(Self::TRIED_EVERY) { !faster } else { faster }
+    }
+
+    /// Ends a block of so many voices.
+    fn took(&mut self, voices: usize) {
+        let now = self.begun.elapsed().as_secs_f64() / voices as f64;
+        let way = &mut self.seconds[usize::from(self.chosen())];
+        // A trial counts more than one block among many.
+        let weight = if self.blocks.is_multiple_of(Self::TRIED_EVERY) { 0.5 } else { 0.1 };
+        *way = if *way == 0.0 { now } else { *way + weight * (now - *way) };
+        self.blocks = self.blocks.wrapping_add(1);
+    }
 }
 
 /// A note that sounds.
@@ -52,12 +98,14 @@ struct Sounding {
     /// What it is scaled by, and how much less each sample.
     gain: f32,
     gain_step: f32,
+    /// What it last made, scaled.
+    block: [f32; BLOCK],
     fast: Vec<f32>,
 }
 
 impl Synth {
     pub(super) fn new(net: Arc<AudioNet>, choice: Choice, seed: u64) -> Self {
-        Self { net, choice, seed, time: 0, struck: 0, voices: Vec::new() }
+        Self { net, choice, seed, time: 0, struck: 0, voices: Vec::new(), pace: Pace::new() }
     }
 
     /// Samples made so far.
@@ -101,6 +149,7 @@ impl Synth {
             quiet: 0,
             gain: GAIN,
             gain_step: 0.0,
+            block: [0.0; BLOCK],
             fast: Vec::new(),
         });
         number
@@ -124,10 +173,24 @@ impl Synth {
 
     /// Makes the next block.
     pub fn block(&mut self) -> [f32; BLOCK] {
-        let mut out = [0.0; BLOCK];
         let net = self.net.clone();
-        for voices in self.voices.chunks_mut(MOST_VOICES) {
-            sound(&net, voices, self.choice, &mut out);
+        let (pool, count) = (Pool::global(), self.voices.len());
+        if count > 1 && self.pace.shares() {
+            let together = count.div_ceil(pool.threads()).clamp(1, MOST_VOICES);
+            let parts: Vec<_> = self.voices.chunks_mut(together).map(Mutex::new).collect();
+            pool.run_unless_busy(parts.len(), |part| {
+                let mut voices = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+                sound(&net, &mut voices, self.choice);
+            });
+        } else {
+            self.voices.chunks_mut(MOST_VOICES).for_each(|voices| sound(&net, voices, self.choice));
+        }
+        if count > 1 {
+            self.pace.took(count);
+        }
+        let mut out = [0.0; BLOCK];
+        for voice in &self.voices {
+            out.iter_mut().zip(voice.block).for_each(|(sum, value)| *sum += value);
         }
         let rate = self.rate();
         self.voices.retain_mut(|voice| voice.goes_on(rate, net.config().frame_samples));
@@ -140,8 +203,8 @@ impl Synth {
     }
 }
 
-/// Adds a block of a few voices to `out`.
-fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice, out: &mut [f32; BLOCK]) {
+/// Makes a block of a few voices.
+fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice) {
     let (generator, condition, config) = (&net.generator, net.net.condition(), net.config());
     for voice in voices.iter_mut() {
         let time = voice.voice.time();
@@ -155,7 +218,7 @@ fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice, out: &mut [f32
         }
         generator.begin_block(&mut voice.voice, &voice.fast);
     }
-    for sample in out {
+    for at in 0..BLOCK {
         let mut last = [0; MOST_VOICES];
         last.iter_mut().zip(voices.iter()).for_each(|(last, voice)| *last = voice.last);
         let count = voices.len();
@@ -173,7 +236,7 @@ fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice, out: &mut [f32
             voice.last = wavenet::draw(net.level, voice.voice.logits(), choice, uniform);
             voice.value = mu_law::decode(voice.last) + config.pre_emphasis * voice.value;
             voice.quiet = if voice.value.abs() < QUIET { voice.quiet + 1 } else { 0 };
-            *sample += voice.value * voice.gain;
+            voice.block[at] = voice.value * voice.gain;
             voice.gain = (voice.gain - voice.gain_step).max(0.0);
         }
     }

@@ -29,6 +29,8 @@ const AMP_QUEUE_S: f32 = 0.2;
 /// What waits for the output, in seconds. More than that is let go, so that the delay does not grow.
 const AMP_WAITS_S: f32 = 0.012;
 const AMP_MOST_S: f32 = 0.05;
+/// Nothing must wait before it is heard: what is played is answered at once, gap or not.
+pub(super) const CUSHION_S: (f32, f32) = (0.0, 0.0);
 /// Between two looks at an input that is played.
 const AMP_PAUSE: Duration = Duration::from_micros(500);
 
@@ -142,7 +144,7 @@ impl Worker {
         let rate = recorder.format().sample_rate_hz;
         let there = Converter::new(rate, amp.sample_rate_hz())?;
         let back = Converter::new(amp.sample_rate_hz(), rate)?;
-        self.ready_player(rate, AMP_FRAMES);
+        self.ready_player(rate, AMP_FRAMES, CUSHION_S);
         if self.player.is_none() {
             return Ok(());
         }

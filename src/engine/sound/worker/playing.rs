@@ -8,6 +8,8 @@ use crate::{
 
 /// What waits in the queue, in seconds: as little as keeps it full, so that a switch is heard at once.
 const PLAY_S: f32 = 0.12;
+/// What must wait before the first sound, and the most after starvations.
+pub(super) const CUSHION_S: (f32, f32) = (0.03, 0.1);
 
 impl Worker {
     pub(super) fn play(&mut self, playback: Playback) {
@@ -25,7 +27,7 @@ impl Worker {
             self.mode = Mode::Playing { reel, ended: false };
             return;
         }
-        self.ready_player(first.sample_rate_hz, USUAL_FRAMES);
+        self.ready_player(first.sample_rate_hz, USUAL_FRAMES, CUSHION_S);
         if self.player.is_none() {
             // Without a device there is nothing to hear; the sentence is shown.
             self.mode = Mode::Idle;
