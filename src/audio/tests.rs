@@ -60,7 +60,7 @@ fn more_waits_after_every_starvation_up_to_a_bound_and_less_after_an_end() {
     let mut player = open(&sound, 1.0, 0.0);
     player.controls().set_cushion(0.01, 0.05);
     // What must wait before anything is heard, found by handing over a millisecond at a time.
-    let mut needed = |player: &mut Player, end: bool| {
+    let needed = |player: &mut Player, end: bool| {
         let mut waiting = 0;
         loop {
             player.write(&[0.5; 16], &go).expect("writes");

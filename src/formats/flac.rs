@@ -59,25 +59,33 @@ pub fn encode(
             "没有可保存的声音：FLAC 不能为空。请保存为 WAV。",
         ));
     }
-    let config = config::Encoder::default().into_verified().map_err(|(_, why)| refused(&why))?;
-    let bytes = encoded(&config, samples, (sample_rate_hz, channels), depth, recipe).map_err(|why| refused(&why))?;
+    let bytes = encoded(samples, (sample_rate_hz, channels), depth, recipe).map_err(|why| refused(&why))?;
     let whole = &samples[..samples.len() - samples.len() % usize::from(channels.max(1))];
     let stored = wav::as_stored(whole, if depth == Depth::Int16 { depth } else { Depth::Int24 });
-    // Some very loud noise does not come back from the encoder.
+    // A sound that is saved must come back, whatever the encoder makes of it.
     if read(&bytes).is_ok_and(|sound| sound.samples == stored) {
         return Ok(bytes);
     }
     Err(refused(&"it does not come back as it was"))
 }
 
+/// How frames are coded, and how those that it makes no smaller are: as they are.
+fn coders() -> std::result::Result<[Verified<config::Encoder>; 2], String> {
+    let usual = config::Encoder::default();
+    let mut plain = usual.clone();
+    (plain.subframe_coding.use_lpc, plain.subframe_coding.use_fixed) = (false, false);
+    let [usual, plain] = [usual, plain].map(|config| config.into_verified().map_err(|(_, why)| why.to_string()));
+    Ok([usual?, plain?])
+}
+
 /// The file, not yet read again; or why there can be none.
 fn encoded(
-    config: &Verified<config::Encoder>,
     samples: &[f32],
     (sample_rate_hz, channels): (u32, u16),
     depth: Depth,
     recipe: Option<(&str, &str)>,
 ) -> std::result::Result<Vec<u8>, String> {
+    let [usual, plain] = coders()?;
     let bits: usize = if depth == Depth::Int16 { 16 } else { 24 };
     let channels = usize::from(channels);
     let mut info = StreamInfo::new(sample_rate_hz as usize, channels, bits).map_err(|why| why.to_string())?;
@@ -91,7 +99,13 @@ fn encoded(
         integers.extend(part.iter().map(|sample| wav::rounded(*sample, 1 << (bits - 1))));
         block.fill_interleaved(&integers).map_err(|why| why.to_string())?;
         whole.fill_interleaved(&integers).map_err(|why| why.to_string())?;
-        let frame = flacenc::encode_fixed_size_frame(config, &block, number, &info).map_err(|why| why.to_string())?;
+        let code =
+            |config| flacenc::encode_fixed_size_frame(config, &block, number, &info).map_err(|why| why.to_string());
+        let mut frame = code(&usual)?;
+        // Of loud 24-bit sound the encoder expects less than it then writes, up to a hundred times the sound itself.
+        if frame.count_bits() > part.len() * bits {
+            frame = code(&plain)?;
+        }
         info.update_frame_info(&frame);
         frame.write(&mut frames).map_err(|why| why.to_string())?;
     }
@@ -219,10 +233,11 @@ mod tests {
     #[test]
     fn another_decoder_gets_every_bit_back() {
         for depth in [Depth::Int16, Depth::Int24] {
-            for (frames, channels) in [(1, 1), (15, 1), (31, 2), (4_096, 1), (4_097, 2)] {
+            for (frames, channels) in [(1, 1), (15, 1), (31, 2), (4_096, 1), (4_097, 2), (30_001, 1), (12_000, 2)] {
                 let samples = sound(frames, channels);
                 let shape = (44_100, channels as u16);
                 let bytes = encode(&samples, shape, depth, Some(("{\"a\": \"你好\"}", "id"))).expect("FLAC");
+                assert!(bytes.len() < 500 + samples.len() * 4, "{depth:?} {frames} {channels}: {} bytes", bytes.len());
                 let file = read(&bytes).unwrap_or_else(|why| panic!("{frames} {channels}: {why}"));
                 assert_eq!((file.sample_rate_hz, file.channels), shape);
                 assert_eq!(file.bits, if depth == Depth::Int16 { 16 } else { 24 });

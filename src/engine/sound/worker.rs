@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{TryRecvError, select};
+use crossbeam_channel::{TryRecvError, after, never, select};
 
 use super::{
     Parts, SoundActivity, SoundInput,
@@ -44,6 +44,8 @@ const TAKE_BLOCKS: usize = 32;
 const PIECE: usize = 512;
 /// Between two looks at a queue that is full enough.
 const PAUSE: Duration = Duration::from_millis(2);
+/// A device that nothing was played on for so long is closed.
+const DEVICE_REST: Duration = Duration::from_secs(20);
 /// The window is woken no more often than this.
 const FRAME: Duration = Duration::from_millis(33);
 /// A model is heard at once when it is faster than this many times real time; a slower one begins later.
@@ -150,9 +152,12 @@ impl Worker {
         let (inputs, played) = (&self.parts.inputs, &self.controller.heard);
         let gone = TryRecvError::Disconnected;
         if matches!(self.mode, Mode::Idle) {
+            // Without a device there is nothing to let go.
+            let rest = if self.player.is_some() { after(DEVICE_REST) } else { never() };
             return select! {
                 recv(inputs) -> input => input.map_err(|_| gone),
                 recv(played) -> message => message.map(SoundInput::Played).map_err(|_| gone),
+                recv(rest) -> _ => Err(TryRecvError::Empty),
             };
         }
         match played.try_recv() {
@@ -419,7 +424,8 @@ impl Worker {
     fn step(&mut self) -> Result<()> {
         let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
         match &mut self.mode {
-            Mode::Idle => {}
+            // An open device asks for silence a hundred times a second.
+            Mode::Idle => self.drop_player(),
             Mode::Live(live) if self.player.is_none() || waiting_s < LIVE_S => {
                 let begun = Instant::now();
                 let mut piece = Vec::with_capacity(LIVE_BLOCKS * 8);

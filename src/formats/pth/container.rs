@@ -39,6 +39,7 @@ fn archive(bytes: &[u8]) -> Result<Contents, Fault> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|_| damaged())?;
     let mut pickled = None;
     let mut members = HashMap::new();
+    let mut left = bytes.len() as u64;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(|_| damaged())?;
         let name = member.name().map_err(|_| damaged())?.into_owned();
@@ -48,12 +49,15 @@ fn archive(bytes: &[u8]) -> Result<Contents, Fault> {
         if !wanted {
             continue;
         }
-        if member.size() > bytes.len() as u64 {
-            // Stored as they are, members cannot be larger than the archive.
+        // Stored as they are, members cannot be larger than the archive together either.
+        left = left.checked_sub(member.size()).ok_or_else(damaged)?;
+        let size = member.size();
+        let mut content = Vec::with_capacity(size as usize);
+        // One byte more, which sees the end and with it the checksum; a member that is longer than it says is none.
+        member.by_ref().take(size + 1).read_to_end(&mut content).map_err(|_| damaged())?;
+        if content.len() as u64 != size {
             return Err(damaged());
         }
-        let mut content = Vec::with_capacity(member.size() as usize);
-        member.read_to_end(&mut content).map_err(|_| damaged())?;
         if inner == "data.pkl" {
             pickled = Some(content);
         } else if inner == "byteorder" {
