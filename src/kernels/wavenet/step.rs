@@ -160,13 +160,7 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
             copy::<V>(&mut ring.moments[at..at + r], &voice.h);
             let z = &mut voice.z[index * r..(index + 1) * r];
             let (a, b) = voice.y.split_at(r);
-            for ((a, b), z) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)).zip(z.chunks_exact_mut(LANES)) {
-                // SAFETY: eight floats each.
-                unsafe {
-                    let (a, b) = (V::load(a.as_ptr()), V::load(b.as_ptr()));
-                    math::tanh(a).mul(math::sigmoid(b)).store(z.as_mut_ptr());
-                }
-            }
+            gate::<V>(a, b, z);
             for (h, bias) in voice.h.chunks_exact_mut(LANES).zip(layer.mix_bias.chunks_exact(LANES)) {
                 // SAFETY: eight floats each.
                 unsafe { V::load(h.as_ptr()).add(V::load(bias.as_ptr())).store(h.as_mut_ptr()) };
@@ -181,6 +175,38 @@ unsafe fn sample<V: Vector, const VOICES: usize>(net: &Network, voices: [*mut Vo
     unsafe { head::<V, VOICES>(net, &mut voices) };
     for voice in voices {
         voice.time += 1;
+    }
+}
+
+/// `z = tanh(a) · sigmoid(b)`, all as long and whole vectors.
+#[inline(always)]
+fn gate<V: Vector>(a: &[f32], b: &[f32], z: &mut [f32]) {
+    /// Vectors that are on their way together: one alone is mostly waited for.
+    const TOGETHER: usize = 2;
+    const WIDE: usize = TOGETHER * LANES;
+    let whole = z.len() / WIDE * WIDE;
+    let (za, zb) = z.split_at_mut(whole);
+    for ((a, b), z) in a.chunks_exact(WIDE).zip(b.chunks_exact(WIDE)).zip(za.chunks_exact_mut(WIDE)) {
+        // SAFETY: as many floats as vectors have.
+        unsafe {
+            let (mut x, mut y) = ([V::zero(); TOGETHER], [V::zero(); TOGETHER]);
+            for i in 0..TOGETHER {
+                (x[i], y[i]) = (V::load(a.as_ptr().add(i * LANES)), V::load(b.as_ptr().add(i * LANES)));
+            }
+            let values = math::gated(x, y);
+            for (i, value) in values.into_iter().enumerate() {
+                value.store(z.as_mut_ptr().add(i * LANES));
+            }
+        }
+    }
+    for ((a, b), z) in
+        a[whole..].chunks_exact(LANES).zip(b[whole..].chunks_exact(LANES)).zip(zb.chunks_exact_mut(LANES))
+    {
+        // SAFETY: eight floats each.
+        unsafe {
+            let [value] = math::gated([V::load(a.as_ptr())], [V::load(b.as_ptr())]);
+            value.store(z.as_mut_ptr());
+        }
     }
 }
 
