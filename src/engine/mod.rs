@@ -67,6 +67,7 @@ use crate::{
     audio::{LocalMidi, LocalSound, Midi, Sound},
     catalogue,
     generate::{audio::AudioModel, image::ImageModel},
+    kernels::{pool::Pool, priority},
 };
 use count::CountQueue;
 use jobs::{Jobs, Ticket};
@@ -179,7 +180,7 @@ impl Engine {
         };
 
         let worker = text::Worker::new(outbox.clone(), jobs.clone(), progress, parts.text, count.clone(), hash);
-        engine.spawn("atelier-text", move || worker.run(&text_queue))?;
+        engine.spawn_behind("atelier-text", move || worker.run(&text_queue))?;
         let worker = io::Worker::new(outbox.clone(), jobs.clone(), parts.list_models);
         engine.spawn("atelier-io", move || worker.run(&io_queue, &hash_queue))?;
         let worker = takes::Worker::new(outbox.clone(), jobs.clone());
@@ -187,10 +188,20 @@ impl Engine {
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
-        engine.spawn("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
-        engine.spawn("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
-        engine.spawn("atelier-count", move || count.run(&outbox))?;
+        engine.spawn_behind("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
+        engine.spawn_behind("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
+        engine.spawn_behind("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
+    }
+
+    /// Starts a thread that computes: what is played and drawn goes before it, and before the pool that it is the first to
+    /// use.
+    fn spawn_behind(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.spawn(name, move || {
+            priority::stand_back();
+            Pool::global();
+            run();
+        })
     }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

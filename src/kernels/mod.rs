@@ -20,6 +20,7 @@ pub mod normalise;
 pub mod optim;
 pub mod pool;
 pub mod pooling;
+pub mod priority;
 pub mod resample;
 pub mod rotary;
 pub mod rows;

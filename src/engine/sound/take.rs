@@ -75,6 +75,11 @@ impl Live {
         block
     }
 
+    /// Whether a note sounds.
+    pub fn sounds(&self) -> bool {
+        self.synth.sounding() > 0
+    }
+
     /// Whether nothing has sounded for a while.
     pub fn has_ended(&self) -> bool {
         self.held.is_empty() && self.struck.is_empty() && self.synth.time() - self.sounded > self.rest

@@ -431,7 +431,7 @@ impl Worker {
                 let mut piece = Vec::with_capacity(LIVE_BLOCKS * 8);
                 (0..LIVE_BLOCKS).for_each(|_| piece.extend_from_slice(&live.block()));
                 let work_s = begun.elapsed().as_secs_f64();
-                let over = live.has_ended();
+                let (over, sounds) = (live.has_ended(), live.sounds());
                 // For the piano roll, no more often than it is drawn.
                 let request = (self.woken.elapsed() >= FRAME).then(|| live.request.clone());
                 let rate = self.rate();
@@ -443,9 +443,11 @@ impl Worker {
                 let factor = (piece.len() as f64 / rate / work_s.max(1e-9)) as f32;
                 let len = self.show(|state| {
                     state.samples.extend_from_slice(&piece);
-                    // Smoothed, so that it can be read.
-                    let before = state.real_time_factor.unwrap_or(factor);
-                    state.real_time_factor = Some(before + 0.05 * (factor - before));
+                    // Smoothed, so that it can be read; silence says nothing.
+                    if sounds {
+                        let before = state.real_time_factor.unwrap_or(factor);
+                        state.real_time_factor = Some(before + 0.05 * (factor - before));
+                    }
                     state.request = request.or(state.request.take());
                     state.samples.len()
                 });
