@@ -27,6 +27,8 @@ fn two_hundred_generations_leave_nothing_behind() {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
         return;
     }
+    // The pool lives as long as the process.
+    crate::kernels::pool::Pool::global();
     let threads_before = status("Threads:");
     let mut window = Window::with_model("m");
     let mut generate = |jobs: std::ops::Range<Job>| {
