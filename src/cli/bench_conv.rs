@@ -10,7 +10,7 @@ use crate::{
     Error,
     kernels::{
         buffer::KeepMemory,
-        conv::{ConvOptions, GatedLayer, conv2d, gated_stack, upsample_conv2d},
+        conv::{ConvOptions, ConvWeight, GatedLayer, Weight as _, conv2d, gated_stack, upsample_conv2d},
         elementwise::{Activation, mean_square},
         optim::{Adam, AdamSettings},
     },
@@ -59,10 +59,16 @@ fn measure(args: &Args) -> candle_core::Result<serde_json::Map<String, serde_jso
     for (name, network) in networks {
         let settings = AdamSettings { learning_rate: 1e-4, ..AdamSettings::default() };
         let mut adam = Adam::new(network.variables.clone(), settings)?;
-        let step = || adam.step(&mean_square(&(network.forward)(true)?)?.backward()?);
+        let variables = &network.variables;
+        let step = || {
+            let weights: Vec<_> = variables.iter().map(|var| var.as_tensor().clone().into()).collect();
+            adam.step(&mean_square(&(network.forward)(&weights)?)?.backward()?)
+        };
         measured.insert(format!("{name}_step_ms"), median_ms(args.runs, step)?.into());
         if args.all {
-            let time = median_ms(args.runs, || (network.forward)(false))?;
+            let weights: Vec<_> =
+                variables.iter().map(|var| ConvWeight::fixed(var)).collect::<candle_core::Result<_>>()?;
+            let time = median_ms(args.runs, || (network.forward)(&weights))?;
             measured.insert(format!("{name}_inference_ms"), time.into());
         }
     }
@@ -107,16 +113,15 @@ impl Numbers {
     }
 }
 
-/// A network on its input: `forward(true)` for training, `forward(false)` without history.
+/// A network on its input, which `forward` takes through it with weights in the order of the variables.
 struct Network {
     variables: Vec<Var>,
-    forward: Box<dyn Fn(bool) -> candle_core::Result<Tensor>>,
+    forward: Box<dyn Fn(&[ConvWeight]) -> candle_core::Result<Tensor>>,
 }
 
-/// Weights and biases in turn.
-fn pair(variables: &[Var], layer: usize, training: bool) -> (Tensor, Tensor) {
-    let read = |var: &Var| if training { var.as_tensor().clone() } else { var.as_detached_tensor() };
-    (read(&variables[2 * layer]), read(&variables[2 * layer + 1]))
+/// A layer's weight and bias, which stand in turn.
+fn pair(weights: &[ConvWeight], layer: usize) -> (&ConvWeight, &Tensor) {
+    (&weights[2 * layer], weights[2 * layer + 1].tensor())
 }
 
 fn critic(numbers: &mut Numbers) -> candle_core::Result<Network> {
@@ -127,11 +132,10 @@ fn critic(numbers: &mut Numbers) -> candle_core::Result<Network> {
         variables.push(numbers.weight(&[pair[1]])?);
     }
     let images = numbers.tensor(&[BATCH, 3, 64, 64], 1.0)?;
-    let weights = variables.clone();
-    let forward = move |training| {
+    let forward = move |weights: &[ConvWeight]| {
         (0..4).try_fold(images.clone(), |x, layer| {
-            let (w, b) = pair(&weights, layer, training);
-            conv2d(&x, &w, Some(&b), &ConvOptions::new(2, 1), SLOPE)
+            let (w, b) = pair(weights, layer);
+            conv2d(&x, w, Some(b), &ConvOptions::new(2, 1), SLOPE)
         })
     };
     Ok(Network { variables, forward: Box::new(forward) })
@@ -145,13 +149,12 @@ fn generator(numbers: &mut Numbers) -> candle_core::Result<Network> {
         variables.push(numbers.weight(&[pair[1]])?);
     }
     let noise = numbers.tensor(&[BATCH, 4 * BASE, 8, 8], 1.0)?;
-    let weights = variables.clone();
-    let forward = move |training| {
-        let (w, b) = pair(&weights, 0, training);
-        let first = conv2d(&noise, &w, Some(&b), &ConvOptions::new(1, 1), SLOPE)?;
+    let forward = move |weights: &[ConvWeight]| {
+        let (w, b) = pair(weights, 0);
+        let first = conv2d(&noise, w, Some(b), &ConvOptions::new(1, 1), SLOPE)?;
         (1..4).try_fold(first, |x, layer| {
-            let (w, b) = pair(&weights, layer, training);
-            upsample_conv2d(&x, &w, Some(&b), if layer == 3 { Activation::None } else { SLOPE })
+            let (w, b) = pair(weights, layer);
+            upsample_conv2d(&x, w, Some(b), if layer == 3 { Activation::None } else { SLOPE })
         })
     };
     Ok(Network { variables, forward: Box::new(forward) })
@@ -166,11 +169,10 @@ fn wavenet(numbers: &mut Numbers) -> candle_core::Result<Network> {
         variables.push(numbers.weight(&[CHANNELS])?);
     }
     let sound = numbers.tensor(&[4, CHANNELS, 8000], 1.0)?;
-    let weights = variables.clone();
-    let forward = move |training| {
+    let forward = move |weights: &[ConvWeight]| {
         let layer = |index: usize| {
-            let ((tap_weight, tap_bias), (mix_weight, mix_bias)) =
-                (pair(&weights, 2 * index, training), pair(&weights, 2 * index + 1, training));
+            let part = |at: usize| weights[4 * index + at].tensor().clone();
+            let (tap_weight, tap_bias, mix_weight, mix_bias) = (part(0), part(1), part(2), part(3));
             let (condition_weight, skip) = (None, None);
             GatedLayer { tap_weight, tap_bias, mix_weight, mix_bias, condition_weight, skip, dilation: 1 << index }
         };

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor, Var};
 
 use super::bench_conv::{Numbers, median_ms};
 use crate::kernels::{
-    conv::{ConvOptions, conv_transpose2d, conv2d},
+    conv::{ConvOptions, ConvWeight, Weight, conv_transpose2d, conv2d},
     elementwise::Activation,
     normalise::{Statistics, batch_norm},
     optim::{Adam, AdamSettings},
@@ -25,12 +25,15 @@ struct Layer {
 
 impl Layer {
     /// The weight times the norm's scale and the norm's shift, for evaluation with a mean of 0 and a variance of 1.
-    fn folded(&self, transposed: bool) -> Result<(Tensor, Option<Tensor>)> {
+    fn folded(&self, transposed: bool) -> Result<(ConvWeight, Option<Tensor>)> {
         let weight = self.weight.as_detached_tensor();
-        let Some((scale, shift)) = &self.norm else { return Ok((weight, None)) };
+        let Some((scale, shift)) = &self.norm else {
+            return Ok((ConvWeight::fixed(&weight)?, None));
+        };
         let scale = (scale.as_detached_tensor() / (1.0 + EPSILON).sqrt())?;
         let dims = if transposed { (1, scale.elem_count(), 1, 1) } else { (scale.elem_count(), 1, 1, 1) };
-        Ok((weight.broadcast_mul(&scale.reshape(dims)?)?, Some(shift.as_detached_tensor())))
+        let weight = weight.broadcast_mul(&scale.reshape(dims)?)?;
+        Ok((ConvWeight::fixed(&weight)?, Some(shift.as_detached_tensor())))
     }
 }
 
@@ -88,7 +91,14 @@ impl Network {
         self.layers.iter().flat_map(of).collect()
     }
 
-    fn convolve(&self, x: &Tensor, layer: &Layer, w: &Tensor, b: Option<&Tensor>, f: Activation) -> Result<Tensor> {
+    fn convolve(
+        &self,
+        x: &Tensor,
+        layer: &Layer,
+        w: &impl Weight,
+        b: Option<&Tensor>,
+        f: Activation,
+    ) -> Result<Tensor> {
         if self.transposed { conv_transpose2d(x, w, b, &layer.options, f) } else { conv2d(x, w, b, &layer.options, f) }
     }
 

@@ -98,6 +98,13 @@ impl Kept {
         buffer.reserve(len);
         Self(buffer)
     }
+
+    /// The same numbers in memory of their own, which goes back to the system.
+    pub(crate) fn to_aligned(&self) -> Aligned {
+        let mut copy = Aligned::zeroed(self.len());
+        copy.copy_from_slice(self);
+        copy
+    }
 }
 
 impl Drop for Kept {

@@ -46,7 +46,7 @@ pub fn dense_block(x: &Tensor, layers: &[(&Tensor, &Tensor)], activation: Activa
                     with_numbers(bias, |bias| {
                         let finish = Finish::new(Some(bias), activation);
                         match Plan::new(shape) {
-                            Some(plan) => plan.forward_into(exec, seen, weight, finish, y),
+                            Some(plan) => plan.forward_into(exec, seen, weight.into(), finish, y),
                             None => y.copy_from_slice(&forward(exec, shape, seen, weight, finish)),
                         }
                         Ok(())

@@ -6,6 +6,7 @@
 mod block;
 mod dense;
 mod direct;
+mod fixed;
 mod gated;
 mod ops;
 mod shape;
@@ -20,6 +21,8 @@ use candle_core::{Result, Tensor, bail};
 use super::{autograd::check, elementwise::Activation, exec::Exec};
 pub use block::{conv2d_prelu, dense_block};
 pub(crate) use direct::{Gradient, backward_bias};
+use fixed::WeightValues;
+pub use fixed::{ConvWeight, Weight};
 pub use gated::{GatedLayer, gated_stack};
 use ops::{Conv, Layer};
 pub use shape::ConvShape;
@@ -79,12 +82,12 @@ impl ConvOptions {
 /// If the shapes do not fit together or a tensor is not `f32` on the CPU.
 pub fn conv2d(
     x: &Tensor,
-    w: &Tensor,
+    w: &impl Weight,
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    let ((n, c, h, width), (out, inner, kh, kw)) = (x.dims4()?, w.dims4()?);
+    let ((n, c, h, width), (out, inner, kh, kw)) = (x.dims4()?, w.tensor().dims4()?);
     convolve((x, [n, c, h, width]), (w, [out, inner, kh, kw]), bias, options, activation)
 }
 
@@ -95,29 +98,29 @@ pub fn conv2d(
 /// As [`conv2d`].
 pub fn conv1d(
     x: &Tensor,
-    w: &Tensor,
+    w: &impl Weight,
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    let ((n, c, t), (out, inner, taps)) = (x.dims3()?, w.dims3()?);
+    let ((n, c, t), (out, inner, taps)) = (x.dims3()?, w.tensor().dims3()?);
     convolve((x, [n, c, 1, t]), (w, [out, inner, 1, taps]), bias, &options.flat(), activation)
 }
 
 fn convolve(
     (x, [batch, channels, height, width]): (&Tensor, [usize; 4]),
-    (w, [out, inner, kh, kw]): (&Tensor, [usize; 4]),
+    (w, [out, inner, kh, kw]): (&impl Weight, [usize; 4]),
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    check("a convolution", &[x, w])?;
+    check("a convolution", &[x, w.tensor()])?;
     check("a convolution", bias.as_slice())?;
     if options.groups == 0 || channels != inner * options.groups || out % options.groups != 0 {
         bail!(
             "a convolution of {channels} channels in {} groups cannot have the weight {:?}",
             options.groups,
-            w.shape()
+            w.tensor().shape()
         );
     }
     let mut shape = ConvShape {
@@ -136,12 +139,12 @@ fn convolve(
     for axis in 0..2 {
         match shape.output_for(axis, options.padding_end[axis]) {
             Some(size) => shape.output[axis] = size,
-            None => bail!("the kernel {:?} does not fit into the input {:?}", w.shape(), x.shape()),
+            None => bail!("the kernel {:?} does not fit into the input {:?}", w.tensor().shape(), x.shape()),
         }
     }
     shape.check().map_err(candle_core::Error::wrap)?;
     let conv = Conv { shape, rank: x.rank() };
-    Layer { conv, transposed: false, activation }.apply(x, w, bias)
+    Layer { conv, transposed: false, activation, mapped: w.mapped().cloned() }.apply(x, w.tensor(), bias)
 }
 
 /// `activation(conv(upsample(x), w) + bias)`: `x` (batch, in, height, width) is doubled by repeating every pixel, `w`
@@ -149,12 +152,12 @@ fn convolve(
 ///
 /// # Errors
 /// As [`conv2d`].
-pub fn upsample_conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
-    let ((batch, channels, height, width), (out, inner, kh, kw)) = (x.dims4()?, w.dims4()?);
-    check("a convolution", &[x, w])?;
+pub fn upsample_conv2d(x: &Tensor, w: &impl Weight, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+    let ((batch, channels, height, width), (out, inner, kh, kw)) = (x.dims4()?, w.tensor().dims4()?);
+    check("a convolution", &[x, w.tensor()])?;
     check("a convolution", bias.as_slice())?;
     if channels != inner || [kh, kw] != [3; 2] {
-        bail!("a 3 × 3 convolution of {channels} channels cannot have the weight {:?}", w.shape());
+        bail!("a 3 × 3 convolution of {channels} channels cannot have the weight {:?}", w.tensor().shape());
     }
     let shape = ConvShape {
         batch,
@@ -170,7 +173,8 @@ pub fn upsample_conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, activation
         doubled: true,
     };
     shape.check().map_err(candle_core::Error::wrap)?;
-    Layer { conv: Conv { shape, rank: 4 }, transposed: false, activation }.apply(x, w, bias)
+    let conv = Conv { shape, rank: 4 };
+    Layer { conv, transposed: false, activation, mapped: w.mapped().cloned() }.apply(x, w.tensor(), bias)
 }
 
 /// `activation(transposed conv(x, w) + bias)`: `x` (batch, in, height, width), `w` (in, out / groups, height, width);
@@ -180,12 +184,12 @@ pub fn upsample_conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, activation
 /// As [`conv2d`].
 pub fn conv_transpose2d(
     x: &Tensor,
-    w: &Tensor,
+    w: &impl Weight,
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    let ((n, c, h, width), (inner, out, kh, kw)) = (x.dims4()?, w.dims4()?);
+    let ((n, c, h, width), (inner, out, kh, kw)) = (x.dims4()?, w.tensor().dims4()?);
     transpose((x, [n, c, h, width]), (w, [inner, out, kh, kw]), bias, options, activation)
 }
 
@@ -195,26 +199,26 @@ pub fn conv_transpose2d(
 /// As [`conv2d`].
 pub fn conv_transpose1d(
     x: &Tensor,
-    w: &Tensor,
+    w: &impl Weight,
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    let ((n, c, t), (inner, out, taps)) = (x.dims3()?, w.dims3()?);
+    let ((n, c, t), (inner, out, taps)) = (x.dims3()?, w.tensor().dims3()?);
     transpose((x, [n, c, 1, t]), (w, [inner, out, 1, taps]), bias, &options.flat(), activation)
 }
 
 fn transpose(
     (x, [batch, channels, height, width]): (&Tensor, [usize; 4]),
-    (w, [inner, out, kh, kw]): (&Tensor, [usize; 4]),
+    (w, [inner, out, kh, kw]): (&impl Weight, [usize; 4]),
     bias: Option<&Tensor>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Result<Tensor> {
-    check("a transposed convolution", &[x, w])?;
+    check("a transposed convolution", &[x, w.tensor()])?;
     check("a transposed convolution", bias.as_slice())?;
     if options.groups == 0 || channels != inner || inner % options.groups != 0 {
-        bail!("a transposed convolution of {channels} channels cannot have the weight {:?}", w.shape());
+        bail!("a transposed convolution of {channels} channels cannot have the weight {:?}", w.tensor().shape());
     }
     let (kernel, small) = ([kh, kw], [height, width]);
     let mut input = [0; 2];
@@ -246,34 +250,42 @@ fn transpose(
     };
     shape.check().map_err(candle_core::Error::wrap)?;
     let conv = Conv { shape, rank: x.rank() };
-    Layer { conv, transposed: true, activation }.apply(x, w, bias)
+    Layer { conv, transposed: true, activation, mapped: w.mapped().cloned() }.apply(x, w.tensor(), bias)
 }
 
 /// `y = activation(conv(x, w) + bias)`.
-pub(crate) fn forward(exec: Exec<'_>, shape: &ConvShape, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
+pub(crate) fn forward<'a>(
+    exec: Exec<'_>,
+    shape: &ConvShape,
+    x: &[f32],
+    w: impl Into<WeightValues<'a>>,
+    finish: Finish<'_>,
+) -> Vec<f32> {
+    let w = w.into();
     if shape.is_dense() {
-        return dense::forward(exec, shape, x, w, finish);
+        return dense::forward(exec, shape, x, w.values, finish);
     }
     match Plan::new(shape) {
         Some(plan) => plan.forward(exec, x, w, finish),
-        None => direct::forward(exec, shape, x, w, finish),
+        None => direct::forward(exec, shape, x, w.values, finish),
     }
 }
 
 /// The gradient to `x`; with `bias` and `activation` the forward pass of a transposed convolution.
-pub(crate) fn backward_input(
+pub(crate) fn backward_input<'a>(
     exec: Exec<'_>,
     shape: &ConvShape,
-    w: &[f32],
+    w: impl Into<WeightValues<'a>>,
     g: Gradient<'_>,
     finish: Finish<'_>,
 ) -> Vec<f32> {
+    let w = w.into();
     if shape.is_dense() {
-        return dense::backward_input(exec, shape, w, g, finish);
+        return dense::backward_input(exec, shape, w.values, g, finish);
     }
     match Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
         Some(plan) => plan.backward(exec, (&[], w), g, (true, false), finish).0.unwrap_or_default(),
-        None => direct::backward_input(exec, shape, w, g, finish),
+        None => direct::backward_input(exec, shape, w.values, g, finish),
     }
 }
 
@@ -283,7 +295,9 @@ pub(crate) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: G
         return dense::backward_weight(exec, shape, x, g);
     }
     match Plan::new(shape) {
-        Some(plan) => plan.backward(exec, (x, &[]), g, (false, true), Finish::default()).1.unwrap_or_default(),
+        Some(plan) => {
+            plan.backward(exec, (x, [].as_slice().into()), g, (false, true), Finish::default()).1.unwrap_or_default()
+        }
         None => direct::backward_weight(exec, shape, x, g),
     }
 }
@@ -298,7 +312,7 @@ pub(crate) fn backward(
     wanted: (bool, bool),
 ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
     if let Some(plan) = Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
-        return plan.backward(exec, (x, w), g, wanted, Finish::default());
+        return plan.backward(exec, (x, w.into()), g, wanted, Finish::default());
     }
     (
         wanted.0.then(|| backward_input(exec, shape, w, g, Finish::default())),

@@ -3,9 +3,14 @@
 //! A convolution is linear in its input and in its weight, so with its two gradients it forms a closed family: the
 //! derivative of each of the three is made of the other two. That is all the second derivatives need.
 
+use std::sync::Arc;
+
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{ConvShape, Finish, Gradient, backward, backward_bias, backward_input, backward_weight, forward};
+use super::{
+    ConvShape, Finish, Gradient, WeightValues, backward, backward_bias, backward_input, backward_weight, fixed::Mapped,
+    forward,
+};
 use crate::kernels::{
     Exec,
     autograd::{builds_graphs, numbers, plain, with_numbers},
@@ -122,6 +127,8 @@ pub(super) struct Layer {
     pub conv: Conv,
     pub transposed: bool,
     pub activation: Activation,
+    /// What was made of a weight that stays as it is.
+    pub mapped: Option<Arc<Mapped>>,
 }
 
 struct Gradients {
@@ -148,6 +155,7 @@ impl Layer {
         if bias.is_some_and(|bias| bias.len() != self.channels()) {
             bail!("the bias of a convolution has one number a channel");
         }
+        let weight = WeightValues { values: weight, mapped: self.mapped.as_deref() };
         Ok(if self.transposed {
             let input = Gradient { values: input, gate: None };
             let out = backward_input(exec, shape, weight, input, Finish::new(bias, self.activation));

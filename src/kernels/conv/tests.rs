@@ -139,8 +139,8 @@ fn all_three_agree_with_f64_at_every_level_and_for_any_number_of_threads() {
                 let pool = Pool::new(threads);
                 let exec = Exec { level, pool: &pool };
                 let got = [
-                    forward(exec, &s, &x, &w, Finish::new(Some(&bias), activation)),
-                    backward_input(exec, &s, &w, gradient, Finish::default()),
+                    forward(exec, &s, &x, &w[..], Finish::new(Some(&bias), activation)),
+                    backward_input(exec, &s, &w[..], gradient, Finish::default()),
                     backward_weight(exec, &s, &x, gradient),
                     backward_bias(exec, bias.len(), s.y_plane(), gradient),
                 ];
@@ -285,5 +285,41 @@ fn impossible_shapes_are_refused() -> Result<()> {
     assert!(run(&x, &zeros(&[8, 3, 3, 3])?, ConvOptions::new(1, 0)).is_err());
     assert!(run(&x.to_dtype(DType::F64)?, &w, ConvOptions::new(1, 0)).is_err());
     assert!(conv2d(&x, &w, Some(&zeros(&[7])?), &ConvOptions::new(1, 0), Activation::None).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_fixed_weight_gives_the_same_results_every_time_and_does_not_follow_the_tensor() -> Result<()> {
+    let mut numbers = Numbers::new(12);
+    let act = Activation::LeakyRelu(0.2);
+    // Each for one of the schemes, at sizes that need different ones of the same weight; and one for none.
+    for (taps, stride, sizes) in [(4, 2, [8, 20]), (3, 1, [8, 10]), (5, 1, [6, 9])] {
+        let w = tensor(&mut numbers, &[24, 20, taps, taps]);
+        let var = Var::from_tensor(&w)?;
+        let fixed = ConvWeight::fixed(&var)?;
+        var.set(&w.zeros_like()?)?;
+        let options = ConvOptions::new(stride, 1);
+        for size in [sizes[0], sizes[1], sizes[0]] {
+            let x = tensor(&mut numbers, &[2, 20, size, size]);
+            let plain = conv2d(&x, &w, None, &options, act)?;
+            assert_eq!(flat32(&conv2d(&x, &fixed, None, &options, act)?), flat32(&plain));
+            if taps == 3 {
+                assert_eq!(
+                    flat32(&upsample_conv2d(&x, &fixed, None, act)?),
+                    flat32(&upsample_conv2d(&x, &w, None, act)?)
+                );
+            }
+            let back = tensor(&mut numbers, &[2, 24, size, size]);
+            let plain = conv_transpose2d(&back, &w, None, &options, act)?;
+            assert_eq!(flat32(&conv_transpose2d(&back, &fixed, None, &options, act)?), flat32(&plain));
+            // Gradients to the input go through it.
+            let input = Var::from_tensor(&x)?;
+            let of = |y: Tensor| y.sqr()?.sum_all()?.backward();
+            let (with, without) =
+                (of(conv2d(&input, &fixed, None, &options, act)?)?, of(conv2d(&input, &w, None, &options, act)?)?);
+            let get = |grads: &candle_core::backprop::GradStore| flat32(grads.get(&input).expect("a gradient"));
+            assert_eq!(get(&with), get(&without));
+        }
+    }
     Ok(())
 }

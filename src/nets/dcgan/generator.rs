@@ -6,7 +6,7 @@ use super::{DcganConfig, Tensors, shaped, tensor};
 use crate::{
     Result,
     kernels::{
-        conv::{ConvOptions, conv_transpose2d},
+        conv::{ConvOptions, ConvWeight, Weight as _, conv_transpose2d},
         elementwise::Activation,
         normalise::{Statistics, batch_norm},
     },
@@ -20,7 +20,7 @@ pub struct Generator {
 }
 
 struct Layer {
-    weight: Tensor,
+    weight: ConvWeight,
     /// Scale and shift of the norm; in evaluation they are in `weight` and `bias` already.
     norm: Option<(Tensor, Tensor)>,
     bias: Option<Tensor>,
@@ -45,7 +45,7 @@ impl Generator {
                 })
                 .transpose()?;
             made.push(Layer {
-                weight: shaped(tensors, name, shape)?,
+                weight: shaped(tensors, name, shape)?.into(),
                 options: if layer == 0 { ConvOptions::new(1, 0) } else { ConvOptions::new(2, 1) },
                 activation: if norm.is_some() { Activation::LeakyRelu(0.0) } else { Activation::Tanh },
                 norm,
@@ -65,6 +65,7 @@ impl Generator {
             let Some((scale, shift)) = layer.norm.take() else {
                 let name = format!("main.{}.bias", 3 * index);
                 layer.bias = tensors.contains_key(&name).then(|| tensor(tensors, &name).cloned()).transpose()?;
+                layer.weight = ConvWeight::fixed(layer.weight.tensor()).map_err(|why| failed(&why))?;
                 continue;
             };
             let channels = scale.dims();
@@ -72,14 +73,14 @@ impl Generator {
             let (mean, variance) = (running("mean")?, running("var")?);
             // The convolution's own bias, of networks that have one beside the norm's.
             let own = tensors.get(&format!("main.{}.bias", 3 * index));
-            let fold = || -> TensorResult<(Tensor, Tensor)> {
+            let fold = || -> TensorResult<(ConvWeight, Tensor)> {
                 let mean = own.map_or_else(|| Ok(mean.clone()), |own| &mean - own)?;
                 let scale = (scale / (variance + EPSILON)?.sqrt()?)?;
                 let bias = (&shift - (mean * &scale)?)?;
-                let weight = layer.weight.broadcast_mul(&scale.reshape((1, scale.elem_count(), 1, 1))?)?;
-                Ok((weight, bias))
+                let weight = layer.weight.tensor().broadcast_mul(&scale.reshape((1, scale.elem_count(), 1, 1))?)?;
+                Ok((ConvWeight::fixed(&weight)?, bias))
             };
-            let (weight, bias) = fold().map_err(|why| crate::Error::new(why.to_string(), why.to_string()))?;
+            let (weight, bias) = fold().map_err(|why| failed(&why))?;
             layer.weight = weight;
             layer.bias = Some(bias);
         }
@@ -131,4 +132,8 @@ impl Generator {
         }
         Ok((x, statistics))
     }
+}
+
+fn failed(why: &candle_core::Error) -> crate::Error {
+    crate::Error::new(why.to_string(), why.to_string())
 }

@@ -9,12 +9,15 @@
 mod passes;
 mod schemes;
 
+use std::{ops::Deref, sync::Arc};
+
 pub(crate) use passes::Kind;
 use passes::{Filters, Sizes, TileRow};
 
 use super::{
     ConvShape,
     direct::{Gradient, Place, write_tile},
+    fixed::WeightValues,
     stage::{self, Finish, Load},
     tiles::Tile,
 };
@@ -60,6 +63,23 @@ pub(crate) struct Plan {
 struct Rows {
     start: usize,
     end: usize,
+}
+
+/// Filters that were made for one convolution, or before it.
+enum Ready {
+    Made(Kept),
+    Before(Arc<Aligned>),
+}
+
+impl Deref for Ready {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Made(filters) => filters,
+            Self::Before(filters) => filters,
+        }
+    }
 }
 
 impl Plan {
@@ -130,6 +150,15 @@ impl Plan {
             start = end;
         }
         strips
+    }
+
+    /// The filters as [`Self::filters`] makes them, made anew or kept from before.
+    fn filters_of(&self, exec: Exec<'_>, w: WeightValues<'_>, turned: bool) -> Ready {
+        let make = || self.filters(exec, w.values, turned);
+        match w.mapped {
+            None => Ready::Made(make()),
+            Some(mapped) => Ready::Before(mapped.get((self.kind, turned), || make().to_aligned())),
+        }
     }
 
     /// The filters mapped and packed as the right operands: depth by outputs, or turned for the gradient to the input.
@@ -314,16 +343,23 @@ impl Plan {
     }
 
     /// `y = finish(conv(x, w))`.
-    pub(crate) fn forward(&self, exec: Exec<'_>, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
+    pub(crate) fn forward(&self, exec: Exec<'_>, x: &[f32], w: WeightValues<'_>, finish: Finish<'_>) -> Vec<f32> {
         let mut y = vec![0.0; self.shape.y_len()];
         self.forward_into(exec, x, w, finish, &mut y);
         y
     }
 
     /// The same into `y`.
-    pub(crate) fn forward_into(&self, exec: Exec<'_>, x: &[f32], w: &[f32], finish: Finish<'_>, y: &mut [f32]) {
+    pub(crate) fn forward_into(
+        &self,
+        exec: Exec<'_>,
+        x: &[f32],
+        w: WeightValues<'_>,
+        finish: Finish<'_>,
+        y: &mut [f32],
+    ) {
         assert!(x.len() >= self.shape.x_len() && y.len() >= self.shape.y_len());
-        let filters = self.filters(exec, w, false);
+        let filters = self.filters_of(exec, w, false);
         let out = Shared::new(y);
         if let Some(block) = self.own_block() {
             return self.forward_by_blocks(exec, x, &filters, block, finish, &out);
@@ -506,12 +542,12 @@ impl Plan {
     pub(crate) fn backward(
         &self,
         exec: Exec<'_>,
-        (x, w): (&[f32], &[f32]),
+        (x, w): (&[f32], WeightValues<'_>),
         g: Gradient<'_>,
         wanted: (bool, bool),
         finish: Finish<'_>,
     ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
-        let filters = if wanted.0 { self.filters(exec, w, true) } else { Kept::new(0) };
+        let filters = if wanted.0 { self.filters_of(exec, w, true) } else { Ready::Made(Kept::new(0)) };
         let mut dx = if wanted.0 { vec![0.0; self.shape.x_len()] } else { Vec::new() };
         let mut sums = Aligned::zeroed(if wanted.1 { self.products() * self.depth * self.outer } else { 0 });
         let out = Shared::new(&mut dx);
