@@ -26,7 +26,7 @@ mod tests;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use egui::{Context, Ui, ViewportCommand};
@@ -155,6 +155,8 @@ pub struct App {
     hashes: HashMap<PathBuf, String>,
     /// The sound worker has been told of a model.
     sound_opened: bool,
+    /// When the sound worker last heard that somebody is at the page.
+    sound_ready: Option<Instant>,
     /// Instrument, temperature and seed that controllers play with, as the worker knows them, and the controller it
     /// listens to.
     told_voice: Option<(u16, f32, u64)>,
@@ -215,6 +217,7 @@ impl App {
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,
+            sound_ready: None,
             told_voice: None,
             told_controller: None,
             takes_asked: false,
@@ -318,7 +321,7 @@ impl App {
         self.drain_events(ctx);
         self.follow_painter();
         self.follow_gallery();
-        self.follow_sound();
+        self.follow_sound(ctx);
         self.follow_takes();
         self.take_dropped(ctx);
         self.update_work();

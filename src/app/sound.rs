@@ -3,7 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
+
+use egui::Context;
 
 use super::{App, Purpose, told};
 use crate::{
@@ -14,6 +17,9 @@ use crate::{
     ui::{Key, sound, state::Page, toasts::Kind},
 };
 
+/// The worker hears no more often than this that somebody is at the page; it closes the device after longer.
+const READY_AGAIN: Duration = Duration::from_secs(2);
+
 impl App {
     /// Hands a page's wish to the sound worker.
     pub(super) fn tell_sound(&mut self, input: SoundInput) {
@@ -23,7 +29,7 @@ impl App {
     }
 
     /// Opens the model when the page is shown first, and looks at what the worker has done since the last frame.
-    pub(super) fn follow_sound(&mut self) {
+    pub(super) fn follow_sound(&mut self, ctx: &Context) {
         if self.link.as_ref().and_then(|link| link.sound()).is_none() {
             return;
         }
@@ -34,6 +40,9 @@ impl App {
             };
             let (name, path) = (model.name.clone(), model.path.clone());
             self.open_sound(name, path);
+        }
+        if self.state.page == Page::Sound && ctx.input(|input| !input.events.is_empty()) {
+            self.ready_sound();
         }
         let view = &self.state.sound;
         let (was, number) = (view.activity, view.take);
@@ -87,6 +96,15 @@ impl App {
             self.tell_sound(SoundInput::ListOutputs);
             self.tell_sound(SoundInput::Input(self.state.preferences.sound.input.clone()));
             self.tell_sound(SoundInput::ListMidi);
+        }
+    }
+
+    /// Somebody is at the page, and may want to hear something at once.
+    fn ready_sound(&mut self) {
+        let now = Instant::now();
+        if self.sound_ready.is_none_or(|told| now - told >= READY_AGAIN) {
+            self.sound_ready = Some(now);
+            self.tell_sound(SoundInput::Ready);
         }
     }
 

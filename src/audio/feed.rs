@@ -86,7 +86,7 @@ impl Controls {
         self.underruns.load(Ordering::Relaxed)
     }
 
-    /// Frames of ours that were handed to devices.
+    /// Frames of ours that were handed to devices, without what faded out when nobody wanted to hear it any more.
     pub fn played_frames(&self) -> u64 {
         self.played.load(Ordering::Relaxed)
     }
@@ -171,7 +171,7 @@ impl Feed {
             let sample = if self.halted || (paused && self.gain <= 0.0) { None } else { self.frames.pop().ok() };
             let value = match sample {
                 Some(sample) => {
-                    played += 1;
+                    played += u64::from(!discarding);
                     self.taken += 1;
                     self.begun = true;
                     self.last = limited(sample * self.gain);

@@ -42,6 +42,11 @@ impl MockSound {
         self.lock().feed.as_ref().map_or(0, Feed::waiting)
     }
 
+    /// Whether somebody plays on it.
+    pub fn is_open(&self) -> bool {
+        self.lock().feed.is_some()
+    }
+
     /// Takes the device away, or brings it back.
     pub fn set_unplugged(&self, unplugged: bool) {
         let mut state = self.lock();

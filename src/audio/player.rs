@@ -120,6 +120,20 @@ impl Player {
         self.source_rate_hz
     }
 
+    /// Takes samples of another rate from now on; those that wait for the converter are let go.
+    ///
+    /// # Errors
+    /// When the rate cannot be converted; the one before stays.
+    pub fn set_source_rate(&mut self, rate_hz: u32) -> Result<()> {
+        if rate_hz != self.source_rate_hz {
+            if let Some(device) = &mut self.device {
+                device.converter = Converter::new(rate_hz, device.format.sample_rate_hz)?;
+            }
+            self.source_rate_hz = rate_hz;
+        }
+        Ok(())
+    }
+
     /// Frames that the device is asked to take at a time.
     pub fn frames(&self) -> u32 {
         self.frames

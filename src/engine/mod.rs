@@ -20,6 +20,7 @@
 
 mod count;
 mod dialogs;
+mod frames;
 mod gallery;
 mod io;
 mod jobs;
@@ -70,6 +71,7 @@ use crate::{
     kernels::{pool::Pool, priority},
 };
 use count::CountQueue;
+use frames::Frames;
 use jobs::{Jobs, Ticket};
 use outbox::Outbox;
 use progress::ProgressCell;
@@ -160,10 +162,11 @@ impl Engine {
         let (dialogs, dialogs_queue) = bounded(QUEUE_CAPACITY);
         let (takes, takes_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
-        let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, waker.clone());
+        let frames = Arc::new(Frames::default());
+        let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, waker.clone(), frames.clone());
         let (gallery, gallery_parts) = gallery::connect(waker.clone());
         let (paint, paint_parts) = paint::connect(parts.image, gallery.sender(), waker.clone());
-        let outbox = Outbox::new(event_sender, waker);
+        let outbox = Outbox::new(event_sender, waker, frames);
         let jobs = Arc::new(Jobs::default());
         let progress = Arc::new(ProgressCell::default());
         let count = Arc::new(CountQueue::default());

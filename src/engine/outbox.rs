@@ -8,7 +8,7 @@ use std::{
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use super::{Event, Job, Outcome};
+use super::{Event, Job, Outcome, frames::Frames};
 use crate::generate::TextToken;
 
 /// Tells the window that there is something to see; called from the engine's threads.
@@ -21,11 +21,12 @@ const FRAME: Duration = Duration::from_millis(16);
 pub(super) struct Outbox {
     events: Sender<Event>,
     waker: Waker,
+    frames: Arc<Frames>,
 }
 
 impl Outbox {
-    pub(super) fn new(events: Sender<Event>, waker: Waker) -> Self {
-        Self { events, waker }
+    pub(super) fn new(events: Sender<Event>, waker: Waker, frames: Arc<Frames>) -> Self {
+        Self { events, waker, frames }
     }
 
     /// Queues an event, waiting for room if it must, and wakes the window.
@@ -91,7 +92,7 @@ impl<'a> TokenStream<'a> {
     }
 
     fn frame_is_due(&self) -> bool {
-        self.woken.is_none_or(|at| at.elapsed() >= FRAME)
+        self.woken.is_none_or(|at| at.elapsed() >= self.outbox.frames.gap(FRAME))
     }
 
     fn wake(&mut self) {

@@ -17,7 +17,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Waker, lock};
+use super::{Waker, frames::Frames, lock};
 use crate::{
     Error, Result,
     audio::{Clip, DeviceInfo, Midi, MidiMessage, Sound},
@@ -37,6 +37,8 @@ const INPUTS: usize = 1024;
 pub enum SoundInput {
     /// Use the model in this file, once something is to sound.
     Open { name: String, path: PathBuf },
+    /// Somebody is about to be heard: open the device, which takes its time, if nothing sounds.
+    Ready,
     /// A key is struck; the first one begins a take with this temperature and seed.
     Strike { key: u8, velocity: u8, instrument: u16, temperature: f32, seed: u64 },
     /// A key is released.
@@ -140,7 +142,7 @@ pub struct SoundState {
     pub overruns: u64,
     /// Gaps that were heard since the window opened.
     pub underruns: u64,
-    /// From a key or click to the first sound, in milliseconds.
+    /// From a key or click to the first sound that the device took, in milliseconds.
     pub first_sound_ms: Option<f32>,
     /// Seconds of sound made per second of work.
     pub real_time_factor: Option<f32>,
@@ -192,11 +194,18 @@ pub(super) struct Parts {
     pub midi: Arc<dyn Midi>,
     pub open: OpenAudio,
     pub waker: Waker,
+    pub frames: Arc<Frames>,
 }
 
 /// Both sides.
-pub(super) fn connect(sound: Arc<dyn Sound>, midi: Arc<dyn Midi>, open: OpenAudio, waker: Waker) -> (SoundPort, Parts) {
+pub(super) fn connect(
+    sound: Arc<dyn Sound>,
+    midi: Arc<dyn Midi>,
+    open: OpenAudio,
+    waker: Waker,
+    frames: Arc<Frames>,
+) -> (SoundPort, Parts) {
     let (sender, inputs) = bounded(INPUTS);
     let state = Arc::new(Mutex::new(SoundState::default()));
-    (SoundPort { inputs: sender, state: state.clone() }, Parts { inputs, state, sound, midi, open, waker })
+    (SoundPort { inputs: sender, state: state.clone() }, Parts { inputs, state, sound, midi, open, waker, frames })
 }

@@ -34,8 +34,13 @@ impl Bench {
         let path = tiny(dir.path());
         let sound = MockSound::new(Format { sample_rate_hz: RATE, channels: 1 });
         let midi = MockMidi::new();
-        let (port, parts) =
-            connect(Arc::new(sound.clone()), Arc::new(midi.clone()), Box::new(AudioModel::open), Arc::new(|| {}));
+        let (port, parts) = connect(
+            Arc::new(sound.clone()),
+            Arc::new(midi.clone()),
+            Box::new(AudioModel::open),
+            Arc::new(|| {}),
+            Arc::default(),
+        );
         let run = move || Worker::new(parts).run();
         let thread = std::thread::Builder::new().name("sound".into()).spawn(run).expect("a thread");
         port.tell(SoundInput::Open { name: "tiny".to_owned(), path: path.clone() });
@@ -177,6 +182,26 @@ fn without_a_device_takes_are_made_and_the_sentence_is_shown() {
     let state =
         bench.until("the refusal", |state| state.error.as_ref().is_some_and(|why| why.to_string().contains("C3")));
     assert_eq!(state.take, 1);
+}
+
+#[test]
+fn the_device_is_opened_ahead_and_one_that_is_not_there_is_told_when_it_matters() {
+    let mut bench = Bench::new();
+    let sound = bench.sound.clone();
+    bench.tell(SoundInput::Ready);
+    bench.until("the device", |state| sound.is_open() && state.model.is_some());
+    // What is played on it does not wait for another one, though its rate is another.
+    let clip = Arc::new(Clip { samples: vec![0.25; 4_000], sample_rate_hz: 8_000 });
+    bench.tell(play(&clip, 0));
+    bench.until("the end", |state| state.activity == SoundActivity::Idle && state.position > 0);
+    let heard = bench.played.iter().filter(|sample| (*sample - 0.25).abs() < 1e-3).count();
+    assert!((7_500..=8_100).contains(&heard), "half a second at the device's rate: {heard}");
+    bench.sound.set_unplugged(true);
+    bench.tell(SoundInput::Output(None));
+    bench.tell(SoundInput::Ready);
+    bench.tell(SoundInput::ListMidi);
+    let state = bench.until("its answer", |state| state.controllers.is_some());
+    assert!(state.error.is_none() && !bench.sound.is_open());
 }
 
 /// Where in a clip its samples were heard.

@@ -36,7 +36,7 @@ const LIVE_S: f32 = 0.06;
 const TAKE_S: f32 = 0.5;
 /// What must wait before the first sound, and the most after starvations, which is less than what waits.
 const LIVE_CUSHION_S: (f32, f32) = (0.02, 0.05);
-const TAKE_CUSHION_S: (f32, f32) = (0.06, 0.4);
+const TAKE_CUSHION_S: (f32, f32) = (0.08, 0.4);
 /// Blocks made at a time.
 const LIVE_BLOCKS: usize = 8;
 const TAKE_BLOCKS: usize = 32;
@@ -44,10 +44,13 @@ const TAKE_BLOCKS: usize = 32;
 const PIECE: usize = 512;
 /// Between two looks at a queue that is full enough.
 const PAUSE: Duration = Duration::from_millis(2);
-/// A device that nothing was played on for so long is closed.
+/// A device that nothing was played on for so long is closed; somebody at a controller may pause for longer.
 const DEVICE_REST: Duration = Duration::from_secs(20);
-/// The window is woken no more often than this.
+const CONTROLLER_REST: Duration = Duration::from_secs(600);
+/// The window is woken no more often than this, and less often where sound is made slowly.
 const FRAME: Duration = Duration::from_millis(33);
+/// How much one piece of sound tells of how fast it is made.
+const SMOOTH: f32 = 0.1;
 /// A model is heard at once when it is faster than this many times real time; a slower one begins later.
 const COMFORTABLE: f64 = 1.1;
 
@@ -98,6 +101,8 @@ pub(in crate::engine) struct Worker {
     /// When the first sound was asked for, and what the device had played then.
     asked: Option<(Instant, u64)>,
     woken: Instant,
+    /// How many times real time sound has been made at of late.
+    pace: Option<f32>,
     /// Gaps of players that are gone, and losses of recorders.
     underruns: u64,
     overruns: u64,
@@ -118,6 +123,7 @@ impl Worker {
             mode: Mode::Idle,
             asked: None,
             woken: Instant::now(),
+            pace: None,
             underruns: 0,
             overruns: 0,
             never: AtomicBool::new(false),
@@ -153,7 +159,8 @@ impl Worker {
         let gone = TryRecvError::Disconnected;
         if matches!(self.mode, Mode::Idle) {
             // Without a device there is nothing to let go.
-            let rest = if self.player.is_some() { after(DEVICE_REST) } else { never() };
+            let rest = if self.controller.is_there() { CONTROLLER_REST } else { DEVICE_REST };
+            let rest = if self.player.is_some() { after(rest) } else { never() };
             return select! {
                 recv(inputs) -> input => input.map_err(|_| gone),
                 recv(played) -> message => message.map(SoundInput::Played).map_err(|_| gone),
@@ -186,6 +193,7 @@ impl Worker {
                 self.model()?;
                 self.wake();
             }
+            SoundInput::Ready => self.ready(),
             SoundInput::Strike { key, velocity, instrument, temperature, seed } => {
                 let tone = Tone { instrument: instrument.into(), key, velocity };
                 self.strike(key, tone, temperature, seed)?;
@@ -279,26 +287,44 @@ impl Worker {
         self.model.as_ref().ok_or_else(|| Error::new("The model could not be opened.", "无法打开模型。"))
     }
 
+    /// Opens the device while nothing sounds. A sound server may take most of a second until it asks for the first frame.
+    fn ready(&mut self) {
+        if matches!(self.mode, Mode::Idle) && self.player.is_none() {
+            // Nobody has asked to hear anything yet: one that cannot be opened is told then.
+            let _ = self.open_player(self.rate() as u32, USUAL_FRAMES, TAKE_CUSHION_S);
+        }
+    }
+
     /// Opens the device for sound of this rate if it is not open; without one, sound is made all the same, and the error
     /// shown.
-    fn ready_player(&mut self, rate: u32, frames: u32, (first_s, most_s): (f32, f32)) {
-        if self.player.as_ref().is_some_and(|player| (player.source_rate_hz(), player.frames()) != (rate, frames)) {
-            self.drop_player();
+    fn ready_player(&mut self, rate: u32, frames: u32, cushion_s: (f32, f32)) {
+        if let Err(why) = self.open_player(rate, frames, cushion_s) {
+            self.show(|state| state.error = Some(why));
         }
-        if self.player.is_none() {
-            let sound = self.parts.sound.clone();
-            match Player::open_with(sound, self.output.as_deref(), rate, (QUEUE_S, first_s), frames) {
-                Ok(player) => self.player = Some(player),
-                Err(why) => {
-                    self.show(|state| state.error = Some(why));
-                }
+    }
+
+    fn open_player(&mut self, rate: u32, frames: u32, (first_s, most_s): (f32, f32)) -> Result<()> {
+        if let Some(player) = self.player.take_if(|player| player.frames() != frames) {
+            self.underruns += player.controls().underruns();
+        }
+        let player = match &mut self.player {
+            Some(player) => {
+                player.set_source_rate(rate)?;
+                player
             }
-        }
-        if let Some(player) = &self.player {
-            player.controls().set_volume(self.volume);
-            player.controls().set_cushion(first_s, most_s);
-            self.asked = Some((Instant::now(), player.controls().played_frames()));
-        }
+            none => {
+                let (sound, output) = (self.parts.sound.clone(), self.output.as_deref());
+                none.insert(Player::open_with(sound, output, rate, (QUEUE_S, first_s), frames)?)
+            }
+        };
+        player.controls().set_volume(self.volume);
+        player.controls().set_cushion(first_s, most_s);
+        Ok(())
+    }
+
+    /// From now on the first sound is waited for.
+    fn ask(&mut self, when: Instant) {
+        self.asked = self.player.as_ref().map(|player| (when, player.controls().played_frames()));
     }
 
     fn drop_player(&mut self) {
@@ -308,6 +334,7 @@ impl Worker {
     }
 
     fn strike(&mut self, key: u8, tone: Tone, temperature: f32, seed: u64) -> Result<()> {
+        let asked = Instant::now();
         if matches!(self.mode, Mode::Recording(_) | Mode::Amp(_)) {
             // A key that is touched must not end a recording.
             return Ok(());
@@ -334,6 +361,7 @@ impl Worker {
             self.stop();
             let rate = self.rate() as u32;
             self.ready_player(rate, USUAL_FRAMES, LIVE_CUSHION_S);
+            self.ask(asked);
             self.begin(SoundActivity::Live, None, rate);
             self.mode = Mode::Live(live);
         }
@@ -344,12 +372,14 @@ impl Worker {
     }
 
     fn make(&mut self, request: AudioRequest) -> Result<()> {
+        let asked = Instant::now();
         let model = self.model()?;
         let rate = u64::from(model.info().sample_rate_hz);
         let expected = request.samples.unwrap_or(request.notes_end() + rate);
         let making = Making::new(model.perform(&request)?, expected);
         self.stop();
         self.ready_player(rate as u32, USUAL_FRAMES, TAKE_CUSHION_S);
+        self.ask(asked);
         self.begin(SoundActivity::Making, Some(request), rate as u32);
         self.mode = Mode::Making { making, heard: 0 };
         Ok(())
@@ -400,7 +430,22 @@ impl Worker {
         self.idle();
     }
 
+    /// A piece of sound of `made_s` seconds took `work_s` to make.
+    fn paced(&mut self, made_s: f64, work_s: f64) {
+        let pace = (made_s / work_s.max(1e-9)) as f32;
+        let before = self.pace.unwrap_or(pace);
+        self.pace = Some(before + SMOOTH * (pace - before));
+        self.parts.frames.set_pace(self.pace);
+    }
+
+    /// No more sound is made.
+    fn unpaced(&mut self) {
+        self.pace = None;
+        self.parts.frames.set_pace(None);
+    }
+
     fn idle(&mut self) {
+        self.unpaced();
         self.show(|state| {
             (state.activity, state.input_peak) = (SoundActivity::Idle, 0.0);
         });
@@ -433,21 +478,21 @@ impl Worker {
                 let work_s = begun.elapsed().as_secs_f64();
                 let (over, sounds) = (live.has_ended(), live.sounds());
                 // For the piano roll, no more often than it is drawn.
-                let request = (self.woken.elapsed() >= FRAME).then(|| live.request.clone());
+                let request = (self.woken.elapsed() >= self.parts.frames.gap(FRAME)).then(|| live.request.clone());
                 let rate = self.rate();
                 match &mut self.player {
                     Some(player) => drop(player.write(&piece, &self.never)?),
                     // Without a device it goes on in the time that it would have taken.
                     None => thread::sleep(Duration::from_secs_f64(piece.len() as f64 / rate)),
                 }
-                let factor = (piece.len() as f64 / rate / work_s.max(1e-9)) as f32;
+                // Silence says nothing.
+                if sounds {
+                    self.paced(piece.len() as f64 / rate, work_s);
+                }
+                let pace = self.pace;
                 let len = self.show(|state| {
                     state.samples.extend_from_slice(&piece);
-                    // Smoothed, so that it can be read; silence says nothing.
-                    if sounds {
-                        let before = state.real_time_factor.unwrap_or(factor);
-                        state.real_time_factor = Some(before + 0.05 * (factor - before));
-                    }
+                    state.real_time_factor = pace;
                     state.request = request.or(state.request.take());
                     state.samples.len()
                 });
@@ -470,6 +515,7 @@ impl Worker {
                 let (activity, len) = (*activity, self.len());
                 if self.player.is_none() || waiting_s <= 0.0 {
                     self.mode = Mode::Idle;
+                    self.unpaced();
                     self.show(|state| (state.activity, state.position) = (SoundActivity::Idle, len));
                     self.wake();
                 } else {
@@ -500,7 +546,12 @@ impl Worker {
             }
         } else if !done {
             let mut piece = Vec::new();
+            let before_s = making.work_s;
             making.make(TAKE_BLOCKS, &mut piece);
+            let work_s = making.work_s - before_s;
+            if !piece.is_empty() {
+                self.paced(piece.len() as f64 / rate, work_s);
+            }
             self.show(|state| {
                 state.samples.extend_from_slice(&piece);
                 if let Some(samples) = state.request.as_ref().and_then(|request| request.samples) {
@@ -570,7 +621,7 @@ impl Worker {
                 state.first_sound_ms = Some(first.as_secs_f32() * 1e3);
             }
         });
-        if self.woken.elapsed() >= FRAME {
+        if self.woken.elapsed() >= self.parts.frames.gap(FRAME) {
             self.wake();
         }
     }

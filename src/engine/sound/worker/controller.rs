@@ -33,6 +33,13 @@ impl Default for Controller {
     }
 }
 
+impl Controller {
+    /// Whether one is listened to.
+    pub fn is_there(&self) -> bool {
+        self.stream.is_some()
+    }
+}
+
 impl Worker {
     pub(super) fn listen_to(&mut self, port: Option<String>) -> Result<()> {
         self.played(MidiMessage::Silence)?;

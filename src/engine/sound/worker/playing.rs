@@ -1,5 +1,7 @@
 //! Finished takes being played.
 
+use std::time::Instant;
+
 use super::{Mode, PIECE, Result, Worker};
 use crate::{
     audio::{Player, Reel, USUAL_FRAMES},
@@ -13,6 +15,7 @@ pub(super) const CUSHION_S: (f32, f32) = (0.03, 0.1);
 
 impl Worker {
     pub(super) fn play(&mut self, playback: Playback) {
+        let asked = Instant::now();
         let Playback { first, second, hears_second, from, range } = playback;
         let mut before = match std::mem::replace(&mut self.mode, Mode::Idle) {
             Mode::Playing { reel, .. } if reel.sample_rate_hz() == first.sample_rate_hz => Some(reel),
@@ -28,6 +31,7 @@ impl Worker {
             return;
         }
         self.ready_player(first.sample_rate_hz, USUAL_FRAMES, CUSHION_S);
+        self.ask(asked);
         if self.player.is_none() {
             // Without a device there is nothing to hear; the sentence is shown.
             self.mode = Mode::Idle;
