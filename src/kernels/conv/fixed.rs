@@ -35,7 +35,7 @@ pub struct ConvWeight {
 impl ConvWeight {
     /// For evaluation: a copy of this tensor, which does not change when the tensor does. A convolution maps its filters
     /// before it multiplies; with few pictures that takes as long as the rest. Of this weight it does so once, and holds
-    /// up to four times its memory for it.
+    /// up to seven times its memory for it.
     ///
     /// # Errors
     /// When the tensor cannot be copied.

@@ -12,7 +12,7 @@ mod schemes;
 use std::{ops::Deref, sync::Arc};
 
 pub(crate) use passes::Kind;
-use passes::{Filters, Sizes, TileRow};
+use passes::{Filters, MOST, Sizes, TileRow};
 
 use super::{
     ConvShape,
@@ -41,6 +41,8 @@ const ROWS: usize = 96;
 const OWN: usize = 160 << 10;
 /// The fewest tiles that make that worth while: each reads all filters.
 const FEWEST: usize = 12;
+/// Floats of larger filters that each large tile of an image makes up for.
+const LARGE: usize = 512 << 10;
 
 /// A convolution and the scheme that serves it.
 #[derive(Clone, Copy, Debug)]
@@ -91,13 +93,22 @@ impl Plan {
         let kind = if shape.doubled {
             Kind::Doubled
         } else if plain && enough && square(4, 2) {
-            Kind::Stride2
+            if Self::is_worth_large_tiles(shape) { Kind::Stride4 } else { Kind::Stride2 }
         } else if plain && enough && square(3, 1) {
             if shape.output.iter().all(|size| size % 4 == 0 || *size >= 14) { Kind::Three4 } else { Kind::Three2 }
         } else {
             return None;
         };
         Some(Self::with_kind(shape, kind))
+    }
+
+    /// Whether [`Kind::Stride4`] beats [`Kind::Stride2`]: it multiplies less where its tiles fit the output, but makes
+    /// nearly three times as much of the filters. The batch has no say, or a picture would depend on its company.
+    fn is_worth_large_tiles(shape: &ConvShape) -> bool {
+        let tiles = |outputs: usize| shape.output.iter().map(|size| size.div_ceil(outputs)).product::<usize>();
+        let Sizes { products, phases, .. } = Kind::Stride4.sizes();
+        let filters = (products * phases).pow(2) * padded(shape.in_channels) * padded(shape.out_channels);
+        tiles(4) * 25 < tiles(2) * 9 && filters <= LARGE * tiles(4)
     }
 
     pub(super) fn with_kind(shape: &ConvShape, kind: Kind) -> Self {
@@ -177,7 +188,7 @@ impl Plan {
         let blocks = along.div_ceil(LANES);
         let phases = self.sizes.phases * self.sizes.phases;
         exec.pool.run_ranges(blocks * across, 16, |start, end| {
-            let mut products = [0.0; 36 * LANES];
+            let mut products = [0.0; MOST * MOST * LANES];
             for index in start..end {
                 let (first, other) = (index / across * LANES, index % across);
                 let filter = if turned { other * ci + first } else { first * ci + other };
@@ -192,7 +203,7 @@ impl Plan {
                     plane: phases * LANES,
                     phase: LANES,
                 };
-                // SAFETY: the filters are inside `w`, which is only read, and there are at most 36 products.
+                // SAFETY: the filters are inside `w`, which is only read, and there are no more products than a scheme has.
                 unsafe { passes::weight(exec.level, self.kind, &task) };
                 for (at, values) in products.chunks_exact(LANES).enumerate().take(self.products() * phases) {
                     let (product, phase) = (at / phases, at % phases);

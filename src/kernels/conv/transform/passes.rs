@@ -2,7 +2,8 @@
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "indices over registers unroll to one instruction each")]
 
-use super::schemes::{Doubled, MOST, Scheme, Stride2, Three2, Three4, Values};
+pub(super) use super::schemes::MOST;
+use super::schemes::{Doubled, Scheme, Stride2, Stride4, Three2, Three4, Values};
 use crate::kernels::{
     exec::vectorised,
     vector::{LANES, Vector},
@@ -11,8 +12,10 @@ use crate::kernels::{
 /// Which scheme serves a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// 4 × 4 taps, stride 2.
+    /// 4 × 4 taps, stride 2, 2 × 2 outputs a tile.
     Stride2,
+    /// 4 × 4 taps, stride 2, 4 × 4 outputs a tile.
+    Stride4,
     /// 3 × 3 taps on an input whose every pixel is first repeated 2 × 2.
     Doubled,
     /// 3 × 3 taps, 2 × 2 outputs a tile.
@@ -26,6 +29,10 @@ macro_rules! with_scheme {
         match $kind {
             Kind::Stride2 => {
                 type $scheme = Stride2;
+                $body
+            }
+            Kind::Stride4 => {
+                type $scheme = Stride4;
                 $body
             }
             Kind::Doubled => {
