@@ -215,14 +215,24 @@ unsafe fn scaled_body<V: Vector>(
     activation: Activation,
     out: &mut [f32],
 ) {
-    // Not one multiplication with a shift that holds the mean: far from zero that would lose digits.
-    let of = |x: V| activation.apply(x.sub(V::splat(mean)).mul_add(V::splat(scale), V::splat(shift)));
+    let [mean, scale, shift] = [V::splat(mean), V::splat(scale), V::splat(shift)];
     let whole = x.len() / LANES * LANES;
     for at in (0..whole).step_by(LANES) {
         // SAFETY: eight numbers from `at` are inside both.
-        unsafe { of(V::load(x.as_ptr().add(at))).store(out.as_mut_ptr().add(at)) };
+        unsafe {
+            let x = V::load(x.as_ptr().add(at));
+            scaled_vector(x, mean, scale, shift, activation).store(out.as_mut_ptr().add(at));
+        }
     }
-    of(V::load_part(&x[whole..], 0.0)).store_part(&mut out[whole..]);
+    let rest = V::load_part(&x[whole..], 0.0);
+    scaled_vector(rest, mean, scale, shift, activation).store_part(&mut out[whole..]);
+}
+
+/// A function, as a closure that is used twice is not compiled for the instructions in use.
+#[inline(always)]
+fn scaled_vector<V: Vector>(x: V, mean: V, scale: V, shift: V, activation: Activation) -> V {
+    // Not one multiplication with a shift that holds the mean: far from zero that would lose digits.
+    activation.apply(x.sub(mean).mul_add(scale, shift))
 }
 
 /// `dx = g′ · by − (x − mean) · slope − level`, g′ being the gradient before the activation.
@@ -242,22 +252,26 @@ vectorised! {
 
 #[inline(always)]
 unsafe fn pulled_body<V: Vector>(x: &[f32], through: Through<'_>, pull: Pull, out: &mut [f32]) {
-    let (by, mean, slope, level) =
-        (V::splat(pull.by), V::splat(pull.mean), V::splat(-pull.slope), V::splat(-pull.level));
-    let of = |x: V, results: V, g: V| {
-        let rest = x.sub(mean).mul_add(slope, level);
-        through.activation.backward(results, g).mul_add(by, rest)
-    };
+    let numbers = [V::splat(pull.by), V::splat(pull.mean), V::splat(-pull.slope), V::splat(-pull.level)];
+    let (results, g, activation) = (through.results, through.g, through.activation);
     let whole = x.len() / LANES * LANES;
     for at in (0..whole).step_by(LANES) {
         // SAFETY: eight numbers from `at` are inside all slices.
         unsafe {
-            let read = |from: &[f32]| V::load(from.as_ptr().add(at));
-            of(read(x), read(through.results), read(through.g)).store(out.as_mut_ptr().add(at));
+            let x = V::load(x.as_ptr().add(at));
+            let (results, g) = (V::load(results.as_ptr().add(at)), V::load(g.as_ptr().add(at)));
+            pulled_vector(x, activation.backward(results, g), numbers).store(out.as_mut_ptr().add(at));
         }
     }
-    let read = |from: &[f32]| V::load_part(&from[whole..], 0.0);
-    of(read(x), read(through.results), read(through.g)).store_part(&mut out[whole..]);
+    let x = V::load_part(&x[whole..], 0.0);
+    let (results, g) = (V::load_part(&results[whole..], 0.0), V::load_part(&g[whole..], 0.0));
+    pulled_vector(x, activation.backward(results, g), numbers).store_part(&mut out[whole..]);
+}
+
+/// Of the gradient before the activation.
+#[inline(always)]
+fn pulled_vector<V: Vector>(x: V, g: V, [by, mean, slope, level]: [V; 4]) -> V {
+    g.mul_add(by, x.sub(mean).mul_add(slope, level))
 }
 
 struct Norm {
