@@ -29,6 +29,8 @@ pub struct Model {
     pub name: String,
     /// The name as people write it; empty when no card gives one.
     pub title: String,
+    /// The same in Chinese; empty when it is called so there too.
+    pub title_zh: String,
     /// `text`, `image`, `upscale` or `audio`.
     pub kind: &'static str,
     /// What people may call it or what it makes, in either language.
@@ -177,6 +179,7 @@ fn unknown(path: &Path) -> Model {
     Model {
         name,
         title: String::new(),
+        title_zh: String::new(),
         kind: "text",
         words: Vec::new(),
         classes: Vec::new(),
@@ -353,7 +356,8 @@ fn read_card(path: &Path) -> Option<Model> {
                 "upscale" => describe_bundled(&file, "upscale", &card),
                 _ => return None,
             };
-            (model.name, model.title, model.words) = (card.name, card.title, card.words);
+            (model.name, model.words) = (card.name, card.words);
+            (model.title, model.title_zh) = (card.title, card.title_zh);
             model.licence = card.licence;
             model.licence_text = crate::files::read_text(&folder.join("LICENSE"), 1 << 20).unwrap_or_default();
             model.source = card.source;

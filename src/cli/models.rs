@@ -74,6 +74,7 @@ mod tests {
         let model = |name: &str, size_bytes, unusable: Option<crate::Error>| Model {
             name: name.to_owned(),
             title: String::new(),
+            title_zh: String::new(),
             kind: "text",
             words: Vec::new(),
             classes: Vec::new(),

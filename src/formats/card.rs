@@ -14,6 +14,9 @@ pub struct Card {
     /// The name as people write it; empty when there is none.
     #[serde(default)]
     pub title: String,
+    /// The same in Chinese; empty when it is called so there too.
+    #[serde(default)]
+    pub title_zh: String,
     /// `text`, `image`, `upscale` or `audio`.
     pub kind: String,
     /// The kind of network; empty when the card does not say.

@@ -11,7 +11,7 @@ use super::{
     theme,
     widgets::{self, Look},
 };
-use crate::catalogue::Model;
+use crate::{Lang, catalogue::Model};
 
 /// Width of the columns of numbers.
 const NUMBER_WIDTH: f32 = 84.0;
@@ -32,8 +32,18 @@ pub fn short_name(name: &str) -> String {
 }
 
 /// What a model is called where people choose one.
-pub fn title(model: &Model) -> String {
-    if model.title.is_empty() { short_name(&model.name) } else { model.title.clone() }
+pub fn title(model: &Model, lang: Lang) -> String {
+    match (lang, model.title.as_str()) {
+        (Lang::Zh, _) if !model.title_zh.is_empty() => model.title_zh.clone(),
+        (_, "") => short_name(&model.name),
+        (_, title) => title.to_owned(),
+    }
+}
+
+/// What is called `title` in English, in the window's language, where a listed model says how.
+pub fn local_title(state: &State, title: &str) -> String {
+    let listed = state.models.iter().flatten().find(|model| model.title == title && !title.is_empty());
+    listed.map_or_else(|| short_name(title), |model| self::title(model, state.lang))
 }
 
 /// The same of what a recipe calls a model, which may be the path of its file.
@@ -104,7 +114,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, model: &Model) {
     let palette = theme::palette(ui);
     let in_use = state.model.open.as_ref().is_some_and(|open| open.path == model.path);
     let why = model.unusable.as_ref().map(|why| why.text(state.lang).to_owned());
-    let name = title(model);
+    let name = title(model, state.lang);
     let top = ui.cursor().top() + 12.0;
     let (left, right) = (ui.max_rect().left(), ui.max_rect().right());
     let text_left = left + 48.0;
@@ -166,7 +176,7 @@ fn licence_ui(ui: &mut Ui, state: &State, model: &Model) {
         ui.vertical(|ui| {
             let id = ui.make_persistent_id(("licence", &model.path));
             let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(false);
-            if widgets::fold(ui, &mut open, &fill(state.lang, Key::LicenceOf, &[&title(model)])).clicked() {
+            if widgets::fold(ui, &mut open, &fill(state.lang, Key::LicenceOf, &[&title(model, state.lang)])).clicked() {
                 ui.data_mut(|data| data.insert_temp(id, open));
             }
             if open {

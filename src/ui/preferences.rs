@@ -214,11 +214,21 @@ pub struct Painting {
     pub seed: u64,
     /// Width and height in pixels, of models that draw any size.
     pub size: [u32; 2],
+    /// What the user calls the directions of models, by the SHA-256 of their files; empty strings where nothing.
+    pub directions: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Painting {
     fn default() -> Self {
-        Self { model: None, class: None, count: 24, truncation: 1.0, seed: 1, size: [512; 2] }
+        Self {
+            model: None,
+            class: None,
+            count: 24,
+            truncation: 1.0,
+            seed: 1,
+            size: [512; 2],
+            directions: BTreeMap::new(),
+        }
     }
 }
 
@@ -228,8 +238,15 @@ impl Painting {
         self.truncation = if self.truncation.is_finite() { self.truncation.clamp(0.1, 1.5) } else { 1.0 };
         self.seed %= MOST_SEED;
         self.size = self.size.map(|side| side.clamp(LEAST_SIZE, MOST_SIZE));
+        self.directions.values_mut().flatten().for_each(|name| *name = direction_name(name));
         self
     }
+}
+
+/// A direction's name as it is kept: short, on one line.
+pub fn direction_name(name: &str) -> String {
+    let plain: String = name.trim().chars().filter(|c| !c.is_control()).take(24).collect();
+    plain.trim().to_owned()
 }
 
 /// The smallest and the largest width and height of a texture that can be chosen, in pixels.

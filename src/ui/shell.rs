@@ -180,7 +180,7 @@ fn paint_model_ui(ui: &mut Ui, state: &mut State) {
     let (name, small) = match &open {
         Some(info) => {
             let family = info.family.to_uppercase();
-            (models::short_name(&info.title), format!("{family} · {} px", info.width))
+            (models::local_title(state, &info.title), format!("{family} · {} px", info.width))
         }
         None => (state.t(Key::NoModel).to_owned(), String::new()),
     };
@@ -196,7 +196,8 @@ fn paint_model_ui(ui: &mut Ui, state: &mut State) {
             let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
             let icon = if in_use { Icon::Check } else { Icon::Paint };
             let small = text::size(model.size_bytes);
-            if widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use).clicked() && !in_use {
+            if widgets::menu_row(ui, Some(icon), &models::title(model, state.lang), &small, in_use).clicked() && !in_use
+            {
                 let (name, path) = (model.name.clone(), model.path.clone());
                 state.preferences.painting.model = Some(path.clone());
                 state.ask(Action::Paint(PaintInput::Open { name, path }));
@@ -209,7 +210,9 @@ fn paint_model_ui(ui: &mut Ui, state: &mut State) {
 fn sound_model_ui(ui: &mut Ui, state: &mut State) {
     let open = state.sound.model.clone();
     let (name, small) = match &open {
-        Some(info) => (models::short_name(&info.title), format!("WaveNet · {} kHz", info.sample_rate_hz / 1000)),
+        Some(info) => {
+            (models::local_title(state, &info.title), format!("WaveNet · {} kHz", info.sample_rate_hz / 1000))
+        }
         None => (state.t(Key::NoModel).to_owned(), String::new()),
     };
     let button = widgets::menu_button(ui, None, state.t(Key::Model), &name, &small);
@@ -224,7 +227,8 @@ fn sound_model_ui(ui: &mut Ui, state: &mut State) {
             let in_use = open.as_ref().is_some_and(|open| open.path == model.path);
             let icon = if in_use { Icon::Check } else { Icon::Sound };
             let small = text::size(model.size_bytes);
-            if widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use).clicked() && !in_use {
+            if widgets::menu_row(ui, Some(icon), &models::title(model, state.lang), &small, in_use).clicked() && !in_use
+            {
                 let (name, path) = (model.name.clone(), model.path.clone());
                 state.ask(Action::Sound(SoundInput::Open { name, path }));
             }
@@ -240,7 +244,7 @@ fn model_menu(ui: &mut Ui, state: &mut State) {
         let small = format!("{} · {}", model.quantisation, text::size(model.size_bytes));
         let icon = if in_use { Icon::Check } else { Icon::Models };
         let row = ui.add_enabled_ui(model.unusable.is_none(), |ui| {
-            widgets::menu_row(ui, Some(icon), &models::title(model), &small, in_use)
+            widgets::menu_row(ui, Some(icon), &models::title(model, state.lang), &small, in_use)
         });
         let row = match &model.unusable {
             Some(why) => row.inner.on_hover_text(why.text(state.lang)),

@@ -501,6 +501,7 @@ strings! {
     WordsModel: "Model: {0}", "模型：{0}";
     WordsClass: "Class: {0}", "类别：{0}";
     WordsCount: "Count: {0}", "数量：{0}";
+    WordsDirection: "Direction: {0}", "方向：{0}";
     WordsTruncation: "Truncation: {0}", "截断：{0}";
     WordsUnknown: "Not understood: {0}", "未能理解：{0}";
     Gallery: "Gallery", "图库";
@@ -556,7 +557,8 @@ strings! {
     OtherModelPainted: "Another model drew this; open it at the top right to vary it.", "此图由其他模型绘制；在右上角打开该模型后才能变化。";
     Directions: "Directions", "方向";
     DirectionNumber: "Direction {0}", "方向 {0}";
-    DirectionTip: "A step along one of the ways in which this model's pictures differ most; double-click for none", "沿该模型图片差异最大的方向之一移动；双击归零";
+    DirectionTip: "A step along one of the ways in which this model's pictures differ most; double-click for none. Click the name to give it one of your own, which the line of words then knows", "沿该模型图片差异最大的方向之一移动；双击归零。点按名称可自行命名，文字栏便会认得";
+    DirectionName: "Name of direction {0}", "方向 {0} 的名称";
     Mix: "Mix", "混合";
     MixTip: "How much of the second picture", "第二张图片所占的比例";
     NextPictures: "Next pictures", "下一批";
@@ -615,7 +617,7 @@ strings! {
     Takes: "Takes", "录音列表";
     ToggleTakesTip: "Show or hide the list of takes", "显示或隐藏录音列表";
     OpenSound: "Open a sound", "打开声音";
-    OpenSoundTip: "Open a WAV file as a take", "将 WAV 文件作为录音打开";
+    OpenSoundTip: "Open a WAV, FLAC, Ogg Vorbis or MP3 file as a take", "将 WAV、FLAC、Ogg Vorbis 或 MP3 文件作为录音打开";
     OnlyStarredTakes: "Only starred takes", "只看加星标的录音";
     NoTakes: "What you play or record is kept here.", "演奏和录制的声音保存在这里。";
     NoStarredTakes: "No take has a star.", "没有加星标的录音。";
@@ -699,8 +701,8 @@ strings! {
     SystemOutput: "The system's", "系统默认";
     Volume: "Volume (dB)", "音量 (dB)";
     VolumeTip: "What you hear; files keep their level", "只影响播放，不影响文件";
-    SoundFacts: "{0} underruns", "{0} 次断音";
-    SoundFactsFirst: "{0} underruns · first sound {1} ms", "{0} 次断音 · 首声 {1} 毫秒";
+    SoundFacts: "Underruns {0}", "断音 {0} 次";
+    SoundFactsFirst: "Underruns {0} · first sound {1} ms", "断音 {0} 次 · 首声 {1} 毫秒";
     SoundFactsTip: "Gaps in what you heard, and the time from a key or click to the first sound", "播放中的断音次数，以及从按键到发声的时间";
     PlayingLive: "Playing live · {0} × real time", "现场演奏 · {0} 倍实时";
     MakingSound: "Playing while it is made · {0} × real time", "边生成边播放 · {0} 倍实时";

@@ -164,6 +164,7 @@ pub fn bundled() -> Model {
     Model {
         name: "SmolLM2-135M-Instruct.Q4_1.gguf".to_owned(),
         title: String::new(),
+        title_zh: String::new(),
         kind: "text",
         words: Vec::new(),
         classes: Vec::new(),
@@ -186,6 +187,7 @@ pub fn drawing() -> Model {
     Model {
         name: "tianshu".to_owned(),
         title: "Tianshu".to_owned(),
+        title_zh: "天书".to_owned(),
         kind: "image",
         classes: vec![("Sans".to_owned(), "黑体".to_owned()), ("Serif".to_owned(), "宋体".to_owned())],
         family: "dcgan".to_owned(),
@@ -205,6 +207,7 @@ pub fn drawing_eyes() -> Model {
     Model {
         name: "eyes".to_owned(),
         title: "Eyes".to_owned(),
+        title_zh: "眼睛".to_owned(),
         words: vec!["眼睛".to_owned()],
         classes: vec![("Blue".to_owned(), "蓝".to_owned()), ("Brown".to_owned(), "棕".to_owned())],
         path: "/models/image/eyes.safetensors".into(),
@@ -219,6 +222,7 @@ pub fn enlarging() -> Model {
     Model {
         name: "realesrgan-x4plus".to_owned(),
         title: "Real-ESRGAN ×4".to_owned(),
+        title_zh: String::new(),
         kind: "upscale",
         family: "rrdb".to_owned(),
         quantisation: "F16".to_owned(),
@@ -236,6 +240,7 @@ pub fn playing() -> Model {
     Model {
         name: "notes".to_owned(),
         title: String::new(),
+        title_zh: String::new(),
         kind: "audio",
         family: "wavenet".to_owned(),
         path: "/models/audio/notes.safetensors".into(),

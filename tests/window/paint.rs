@@ -267,6 +267,41 @@ fn words_choose_model_class_count_and_seed() {
 }
 
 #[test]
+fn a_direction_gets_a_name_that_the_line_of_words_knows() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, _fake, Played { inputs, .. }) = gallery(&EN_DARK, folder.path());
+    harness.get_by_role_and_label(Role::Image, "Picture, seed 0").click();
+    settle(&mut harness);
+    for (given, key) in [("Glasses", egui::Key::Enter), ("Not this", egui::Key::Escape)] {
+        press(&mut harness, "Name of direction 2");
+        harness.get_by_role_and_label(Role::TextInput, "Name of direction 2").type_text(given);
+        harness.run_steps(2);
+        harness.key_press(key);
+        settle(&mut harness);
+        harness.get_by_role_and_label(Role::Slider, "Glasses");
+    }
+    harness.snapshot("paint_named_direction_en_dark");
+    let names = &harness.state().state().preferences.painting.directions["ab".repeat(32).as_str()];
+    assert_eq!(names, &["", "Glasses"]);
+    let field = harness.get_by_role_and_label(Role::TextInput, "What to draw");
+    field.focus();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::TextInput, "What to draw").type_text("three with more glasses");
+    settle(&mut harness);
+    harness.get_by_label("Direction: Glasses +6");
+    inputs.try_iter().for_each(drop);
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    let drawn = inputs.try_iter().find_map(|input| match input {
+        PaintInput::Draw { requests, .. } => Some(requests),
+        _ => None,
+    });
+    let requests = drawn.expect("they are drawn");
+    let step = atelier::generate::image::Direction { index: 1, amount: 6.0 };
+    assert!(requests.len() == 3 && requests.iter().all(|request| request.directions == [step]), "{requests:?}");
+}
+
+#[test]
 fn a_picture_is_enlarged_and_compared_with_what_it_was() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (mut harness, _fake, Played { port, inputs, gallery, .. }) = gallery(&EN_DARK, folder.path());

@@ -9,6 +9,7 @@ use crate::{
     engine::{ExportKind, MOST_RATING, Query, Sort},
     ui::{
         Icon, Key,
+        models::local_title,
         shell::CLOSE_OUTSIDE,
         state::{Action, State},
         text::{self, fill},
@@ -88,7 +89,7 @@ fn summary(state: &State) -> String {
         parts.push(format!("{}+", query.rating));
     }
     if let Some(model) = &query.model {
-        parts.extend(state.paint.shelf.title_of(model).map(str::to_owned));
+        parts.extend(state.paint.shelf.title_of(model).map(|title| local_title(state, title)));
     }
     parts.join(" · ")
 }
@@ -124,7 +125,9 @@ fn order_ui(ui: &mut Ui, state: &mut State, width: f32) {
         widgets::menu_line(ui);
         widgets::menu_head(ui, state.t(Key::Model));
         let any = (state.t(Key::AnyModel).to_owned(), None, state.paint.shelf.len());
-        let own = models.into_iter().map(|((title, sha256), count)| (title, Some(sha256), count));
+        let titled = |title: String| local_title(state, &title);
+        let own: Vec<_> =
+            models.into_iter().map(|((title, sha256), count)| (titled(title), Some(sha256), count)).collect();
         for (title, sha256, count) in std::iter::once(any).chain(own) {
             let is_it = state.paint.shelf.query.model == sha256;
             let icon = if is_it { Icon::Check } else { Icon::Paint };

@@ -121,6 +121,10 @@ pub struct PaintView {
     pub mix: f32,
     /// Steps along directions, for the picture shown large.
     pub steps: [f32; DIRECTIONS],
+    /// Steps that the line of words asks for, for the next pictures.
+    next_steps: Vec<Direction>,
+    /// The direction that is being given a name, and the name so far.
+    naming: Option<(usize, String)>,
     /// The preview, with its number, and the number of the one asked for last.
     pub preview: Option<(u64, Picture)>,
     /// The number of the preview that was asked for last.
@@ -308,6 +312,7 @@ pub fn requests_of(state: &State, classes: usize, any_size: bool) -> Vec<ImageRe
         class,
         truncation: settings.truncation,
         size: any_size.then_some(settings.size),
+        directions: state.paint.next_steps.clone(),
         ..ImageRequest::of_seed(settings.seed.wrapping_add(index as u64))
     };
     (0..settings.count).map(request).collect()
@@ -320,6 +325,7 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     if view.made_for != view.model_sha256 {
         // Another model's mixtures are not this one's.
         (view.map, view.path) = Default::default();
+        (view.next_steps, view.naming) = Default::default();
         // Numbers go on: what shows an old one is not taken for the new.
         view.sketch = Sketch { number: view.sketch.number + 1, ..Sketch::default() };
         view.made_for.clone_from(&view.model_sha256);

@@ -3,12 +3,15 @@
 use egui::{CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense, TextureId, Ui, Vec2, WidgetInfo};
 use egui::{accesskit::Role, pos2, vec2};
 
-use super::{DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several};
+use super::{
+    DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several, words::direction_names,
+};
 use crate::{
     engine::{Entry, MarkChange},
     generate::image::ImageRequest,
     ui::{
-        Icon, Key, preferences,
+        Icon, Key,
+        preferences::{self, direction_name},
         state::{Action, State},
         text::fill,
         theme,
@@ -238,7 +241,7 @@ fn enlarge_ui(ui: &mut Ui, state: &mut State, edited: Option<ImageRequest>) {
         ui.spacing_mut().item_spacing.y = 0.0;
         for model in models {
             let small = crate::ui::text::size(model.size_bytes);
-            if widgets::menu_row(ui, None, &crate::ui::models::title(&model), &small, false).clicked() {
+            if widgets::menu_row(ui, None, &crate::ui::models::title(&model, state.lang), &small, false).clicked() {
                 wanted = Some((model.name, model.path));
             }
         }
@@ -268,14 +271,64 @@ fn directions_ui(ui: &mut Ui, state: &mut State) {
     widgets::section(ui, state.t(Key::Directions));
     ui.add_space(8.0);
     for index in 0..count {
-        let name = fill(lang, Key::DirectionNumber, &[&(index + 1).to_string()]);
+        let own = direction_names(state).get(index).filter(|name| !name.is_empty()).cloned();
+        let name = own.unwrap_or_else(|| fill(lang, Key::DirectionNumber, &[&(index + 1).to_string()]));
         let hint = state.t(Key::DirectionTip);
         let row = SliderRow { name: &name, hint, range: -8.0..=8.0, step: 0.1, decimals: 1, bend: 1.0, default: 0.0 };
         let mut step = f64::from(state.paint.steps[index]);
-        if widgets::slider_row(ui, &row, &mut step) {
-            state.paint.steps[index] = step as f32;
-        }
+        let top_left = ui.cursor().min;
+        let room = widgets::slider_name(top_left, ui.available_width());
+        // Two directions may have one name.
+        ui.push_id(("direction", index), |ui| {
+            if widgets::slider_row(ui, &row, &mut step) {
+                state.paint.steps[index] = step as f32;
+            }
+            name_ui(ui, state, index, room);
+        });
     }
+}
+
+/// The name of a direction, over its row: a click turns it into a field.
+fn name_ui(ui: &mut Ui, state: &mut State, index: usize, room: Rect) {
+    let label = fill(state.lang, Key::DirectionName, &[&(index + 1).to_string()]);
+    let id = ui.scope_id().with("name");
+    if let Some((of, name)) = state.paint.naming.as_mut().filter(|(of, _)| *of == index) {
+        ui.painter().rect_filled(room, 4, theme::palette(ui).background);
+        let field = egui::TextEdit::singleline(name).id(id.with("field")).font(theme::row()).margin(vec2(4.0, 2.0));
+        let field = ui.put(room, field.desired_width(room.width()));
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(label));
+        if field.lost_focus() {
+            let (of, name) = (*of, direction_name(name));
+            let given_up = ui.input(|input| input.key_pressed(egui::Key::Escape));
+            state.paint.naming = None;
+            if !given_up {
+                rename(state, of, name);
+            }
+        }
+        return;
+    }
+    let response = ui.interact(room, id, Sense::click()).on_hover_cursor(egui::CursorIcon::Text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
+    if response.on_hover_text(state.t(Key::DirectionTip)).clicked() {
+        let name = direction_names(state).get(index).cloned().unwrap_or_default();
+        state.paint.naming = Some((index, name));
+        ui.memory_mut(|memory| memory.request_focus(id.with("field")));
+    }
+}
+
+fn rename(state: &mut State, index: usize, name: String) {
+    let sha256 = state.paint.model_sha256.clone();
+    if sha256.is_empty() {
+        return;
+    }
+    let names = state.preferences.painting.directions.entry(sha256.clone()).or_default();
+    names.resize(names.len().max(index + 1), String::new());
+    names[index] = name;
+    if names.iter().all(String::is_empty) {
+        state.preferences.painting.directions.remove(&sha256);
+    }
+    // The line may mean something else now.
+    state.paint.obeyed.clear();
 }
 
 /// What shapes the next pictures.

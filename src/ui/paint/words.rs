@@ -6,7 +6,10 @@ use super::View;
 
 use crate::{
     catalogue::Model,
-    generate::image::words::{Meaning, Named, Part, understand},
+    generate::image::{
+        Direction,
+        words::{Meaning, Named, Part, understand},
+    },
     ui::{
         Command, Key, models,
         preferences::MOST_SEED,
@@ -21,13 +24,20 @@ fn drawing(state: &State) -> Vec<&Model> {
     state.models.iter().flatten().filter(|model| model.kind == "image" && model.unusable.is_none()).collect()
 }
 
+/// What the user calls the directions of the open model, as far as they have names.
+pub(super) fn direction_names(state: &State) -> &[String] {
+    state.preferences.painting.directions.get(&state.paint.model_sha256).map_or(&[], Vec::as_slice)
+}
+
 /// What the line means, with the models that it may speak of.
 fn read(state: &State) -> (Vec<Part>, Vec<&Model>) {
     let models = drawing(state);
     let named = |model: &&Model| {
-        let mut names = vec![model.name.clone(), model.title.clone()];
+        let mut names = vec![model.name.clone(), model.title.clone(), model.title_zh.clone()];
         names.extend(model.words.iter().cloned());
-        Named { names, classes: model.classes.clone() }
+        let is_open = state.paint.model.as_ref().is_some_and(|open| open.path == model.path);
+        let directions = if is_open { direction_names(state).to_vec() } else { Vec::new() };
+        Named { names, classes: model.classes.clone(), directions }
     };
     let open = state.paint.model.as_ref().and_then(|open| models.iter().position(|model| model.path == open.path));
     let parts = understand(&state.paint.words, &models.iter().map(named).collect::<Vec<_>>(), open);
@@ -51,15 +61,21 @@ pub fn apply(state: &mut State) -> Option<Model> {
     if wanted.is_some() {
         settings.class = None;
     }
+    let mut steps = Vec::new();
     for part in parts {
         match part.meaning {
+            Meaning::Direction(index, amount) if wanted.is_none() => {
+                steps.retain(|step: &Direction| step.index != index as u32);
+                steps.push(Direction { index: index as u32, amount });
+            }
             Meaning::Class(model, class) if Some(model) == named => settings.class = Some(class),
             Meaning::Count(count) => settings.count = count,
             Meaning::Seed(seed) => settings.seed = seed % MOST_SEED,
             Meaning::Truncation(truncation) => settings.truncation = truncation,
-            Meaning::Class(..) | Meaning::Model(_) | Meaning::Unknown => {}
+            Meaning::Class(..) | Meaning::Model(_) | Meaning::Direction(..) | Meaning::Unknown => {}
         }
     }
+    state.paint.next_steps = steps;
     state.paint.obeyed.clone_from(&state.paint.words);
     wanted
 }
@@ -95,7 +111,9 @@ pub(super) fn told_ui(ui: &mut Ui, state: &State) {
         let lang = state.lang;
         for part in parts {
             let known = match part.meaning {
-                Meaning::Model(model) => models.get(model).map(|model| (Key::WordsModel, models::title(model))),
+                Meaning::Model(model) => {
+                    models.get(model).map(|model| (Key::WordsModel, models::title(model, state.lang)))
+                }
                 Meaning::Class(model, class) => models
                     .get(model)
                     .and_then(|model| model.classes.get(class as usize))
@@ -103,6 +121,9 @@ pub(super) fn told_ui(ui: &mut Ui, state: &State) {
                 Meaning::Count(count) => Some((Key::WordsCount, text::count(count))),
                 Meaning::Seed(seed) => Some((Key::SeedIs, (seed % MOST_SEED).to_string())),
                 Meaning::Truncation(truncation) => Some((Key::WordsTruncation, format!("{truncation:.1}"))),
+                Meaning::Direction(index, amount) => {
+                    direction_names(state).get(index).map(|name| (Key::WordsDirection, format!("{name} {amount:+.0}")))
+                }
                 Meaning::Unknown => None,
             };
             match known {

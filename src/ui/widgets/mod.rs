@@ -14,7 +14,7 @@ pub use choice::{fold, segmented, segmented_with_tips, switch};
 pub use field::{area, field};
 pub use menu::{menu_button, menu_head, menu_line, menu_row, popup_frame};
 pub use meter::{Part, meter, progress};
-pub use slider::{SliderRow, bare, slider_row};
+pub use slider::{SliderRow, bare, slider_name, slider_row};
 
 use super::theme;
 

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use egui::{
-    Align, Align2, Color32, DragValue, EventFilter, Key, Layout, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo,
-    accesskit, pos2, vec2,
+    Align, Align2, Color32, DragValue, EventFilter, Key, Layout, Pos2, Rect, Response, Sense, Ui, UiBuilder,
+    WidgetInfo, accesskit, pos2, vec2,
 };
 
 use super::line;
@@ -34,6 +34,12 @@ pub struct SliderRow<'a> {
     pub default: f64,
 }
 
+/// Where the name of a row stands that begins here and is so wide.
+pub fn slider_name(top_left: Pos2, width: f32) -> Rect {
+    let room = SLIDER_LEFT.min(width * 0.42) - 8.0;
+    Rect::from_min_size(top_left, vec2(room, theme::ROW_HEIGHT))
+}
+
 /// A row with a slider; returns whether the value changed.
 pub fn slider_row(ui: &mut Ui, row: &SliderRow<'_>, value: &mut f64) -> bool {
     let before = *value;
@@ -41,10 +47,10 @@ pub fn slider_row(ui: &mut Ui, row: &SliderRow<'_>, value: &mut f64) -> bool {
     let (rect, hover) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
     let palette = theme::palette(ui);
     let shade: fn(Color32) -> Color32 = if enabled { |color| color } else { theme::disabled };
-    let left = rect.left() + SLIDER_LEFT.min(rect.width() * 0.42);
+    let name = slider_name(rect.min, rect.width());
+    let left = name.right() + 8.0;
     let at = pos2(rect.left(), rect.center().y);
-    let room = left - rect.left() - 8.0;
-    line(ui.painter(), at, Align2::LEFT_CENTER, row.name, theme::row(), shade(palette.muted), room);
+    line(ui.painter(), at, Align2::LEFT_CENTER, row.name, theme::row(), shade(palette.muted), name.width());
     hover.on_hover_text(row.hint);
 
     let rail = Rect::from_min_max(pos2(left, rect.top()), pos2(rect.right() - NUMBER_WIDTH, rect.bottom()));
