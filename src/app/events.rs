@@ -8,6 +8,7 @@ use super::{App, Purpose, told};
 use crate::{
     Error,
     engine::{Event, Job, Outcome, PaintInput, TextModelInfo, UiCommand},
+    formats::audio::ENDINGS,
     generate::{TextOutcome, TextToken},
     ui::{Key, state::Page, toasts::Kind},
 };
@@ -362,8 +363,8 @@ impl App {
                 None => {
                     let name = path.display();
                     self.state.toasts.error(Error::new(
-                        format!("“{name}” is neither a model or capture, nor a picture, a WAV, nor a .md or .txt text; Atelier opens only those."),
-                        format!("“{name}”既不是模型或图片，也不是 WAV、.md 或 .txt 文本，无法打开。"),
+                        format!("“{name}” is neither a model or capture, nor a picture, a sound (WAV, FLAC, Ogg Vorbis, MP3), nor a .md or .txt text; Atelier opens only those."),
+                        format!("“{name}”既不是模型或图片，也不是声音（WAV、FLAC、Ogg Vorbis、MP3）、.md 或 .txt 文本，无法打开。"),
                     ));
                 }
             }
@@ -392,9 +393,9 @@ pub(super) fn open_kind(path: &std::path::Path) -> Option<OpenKind> {
         "gguf" => Some(OpenKind::Model),
         "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt" => Some(OpenKind::Weights),
         "png" | "jpg" | "jpeg" | "webp" => Some(OpenKind::Picture),
-        "wav" => Some(OpenKind::Sound),
         "nam" => Some(OpenKind::Capture),
         "md" | "markdown" | "txt" | "text" => Some(OpenKind::Text),
+        sound if ENDINGS.contains(&sound) => Some(OpenKind::Sound),
         _ => None,
     }
 }

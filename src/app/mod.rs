@@ -155,6 +155,8 @@ pub struct App {
     hashes: HashMap<PathBuf, String>,
     /// The sound worker has been told of a model.
     sound_opened: bool,
+    /// Whether the Sound page was shown in the last frame.
+    at_sound: bool,
     /// When the sound worker last heard that somebody is at the page.
     sound_ready: Option<Instant>,
     /// Instrument, temperature and seed that controllers play with, as the worker knows them, and the controller it
@@ -217,6 +219,7 @@ impl App {
             title: String::new(),
             hashes: HashMap::new(),
             sound_opened: false,
+            at_sound: false,
             sound_ready: None,
             told_voice: None,
             told_controller: None,

@@ -41,7 +41,9 @@ impl App {
             let (name, path) = (model.name.clone(), model.path.clone());
             self.open_sound(name, path);
         }
-        if self.state.page == Page::Sound && ctx.input(|input| !input.events.is_empty()) {
+        let is_here = self.state.page == Page::Sound;
+        let came = is_here && !std::mem::replace(&mut self.at_sound, is_here);
+        if came || (is_here && ctx.input(|input| !input.events.is_empty())) {
             self.ready_sound();
         }
         let view = &self.state.sound;
@@ -174,7 +176,7 @@ impl App {
         let suggested = super::actions::file_name(&name).replace(".md", ".wav");
         let sound = Box::new(SavedSound { clip, depth: Depth::Int24, recipe });
         let purpose = Purpose::PickSound { sound };
-        self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::Sound, suggested });
+        self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::SavedSound, suggested });
     }
 
     /// Saves the take that was shown when the dialog was opened.

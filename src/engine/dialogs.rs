@@ -21,7 +21,7 @@ use super::{
     jobs::{Jobs, Ticket},
     outbox::Outbox,
 };
-use crate::{Error, Result, crash};
+use crate::{Error, Result, crash, formats::audio::ENDINGS};
 
 /// How soon a cancelled dialog is let go.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -118,7 +118,12 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
             "GGUF, safetensors, PyTorch",
             &["gguf", "GGUF", "safetensors", "pth", "pt", "bin", "tar", "ckpt"],
         ),
-        FileFilter::Sound => dialog.add_filter("WAV, FLAC", &["wav", "WAV", "flac", "FLAC"]),
+        FileFilter::Sound => {
+            let upper = ENDINGS.map(str::to_uppercase);
+            let endings: Vec<_> = ENDINGS.into_iter().chain(upper.iter().map(String::as_str)).collect();
+            dialog.add_filter("WAV, FLAC, Ogg Vorbis, MP3", &endings)
+        }
+        FileFilter::SavedSound => dialog.add_filter("WAV, FLAC", &["wav", "WAV", "flac", "FLAC"]),
         FileFilter::Picture => dialog.add_filter("PNG, WebP, JPEG, SVG", &["png", "PNG", "webp", "jpg", "jpeg", "svg"]),
         FileFilter::Png => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),

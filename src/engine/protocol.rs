@@ -113,8 +113,10 @@ pub enum FileFilter {
     Model,
     /// `.md`, `.txt`
     Text,
-    /// `.wav`, `.flac`
+    /// Sounds that are read.
     Sound,
+    /// `.wav`, `.flac`
+    SavedSound,
     /// `.png`, `.webp`, `.jpg`, `.svg`
     Picture,
     /// `.png`

@@ -27,6 +27,8 @@ use crate::{Error, Result};
 pub const MOST_SAMPLES: usize = 1 << 28;
 /// Seconds that it may last.
 pub const MOST_S: u64 = 2 * 3_600;
+/// How the names of sound files end that are read.
+pub const ENDINGS: [&str; 6] = ["wav", "wave", "flac", "ogg", "oga", "mp3"];
 /// Channels that it may have.
 const MOST_CHANNELS: usize = 64;
 /// Bytes of a text or picture inside a file; what is longer is passed over.

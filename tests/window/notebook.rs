@@ -240,10 +240,10 @@ fn a_dropped_file_that_nothing_opens_is_said_to_be_one() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let fake = Fake::default();
     let mut harness = window(&EN_DARK, &fake, folder.path());
-    harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped("/home/me/song.mp3".into())));
+    harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped("/home/me/song.sid".into())));
     settle(&mut harness);
     let told = harness.get_by_role(Role::Alert).accesskit_node().label().unwrap_or_default();
-    assert!(told.contains("song.mp3") && told.contains("neither a model"), "{told}");
+    assert!(told.contains("song.sid") && told.contains("neither a model"), "{told}");
 }
 
 #[test]

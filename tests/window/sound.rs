@@ -397,7 +397,12 @@ fn a_dropped_sound_is_a_take_and_a_dropped_capture_the_amplifier() {
         steps: Vec::new(),
     });
     let clip = Clip { samples: take(), sample_rate_hz: 44_100 };
-    fake.script(|script| drop(script.sounds.insert(from, (clip, recipe))));
+    fake.script(|script| {
+        for name in ["reel.flac", "waltz.OGG", "march.mp3"] {
+            script.sounds.insert(from.with_file_name(name), (clip.clone(), recipe.clone()));
+        }
+        script.sounds.insert(from, (clip, recipe));
+    });
     let (mut harness, _, inputs) = page(&EN_DARK, &fake, folder.path());
     let drop = |harness: &mut egui_kittest::Harness<'_, atelier::app::App>, path: &str| {
         harness.input_mut().dropped_files.push(std::sync::Arc::new(super::Dropped(path.into())));
@@ -422,6 +427,13 @@ fn a_dropped_sound_is_a_take_and_a_dropped_capture_the_amplifier() {
     assert!(told.iter().any(live), "{told:?}");
     harness.snapshot("sound_amp_en_dark");
     results.extend_harness(&mut harness);
+    // Any kind of sound that is read.
+    for (path, name) in
+        [("/home/me/reel.flac", "reel"), ("/home/me/waltz.OGG", "waltz"), ("/home/me/march.mp3", "march")]
+    {
+        drop(&mut harness, path);
+        harness.get_by_role_and_label(Role::ListItem, name);
+    }
 }
 
 #[test]

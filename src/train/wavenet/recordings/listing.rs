@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Error, Result, files, generate::audio::key_of};
+use crate::{Error, Result, files, formats::audio::ENDINGS, generate::audio::key_of};
 
 /// The largest manifest that is read.
 const MOST_MANIFEST_BYTES: u64 = 64 << 20;
@@ -98,7 +98,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
             }
         } else {
             let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            if matches!(ending.as_str(), "wav" | "wave" | "flac" | "ogg" | "oga" | "mp3") {
+            if ENDINGS.contains(&ending.as_str()) {
                 found.push(path);
             }
         }
