@@ -31,6 +31,11 @@ pub mod formats {
 #[path = "../src/nets"]
 pub mod nets {
     pub mod nam;
+
+    /// Of the decoder only what requests name: it reads no file by itself.
+    pub mod decoder {
+        pub const USUAL_CONTEXT: usize = 8192;
+    }
 }
 
 #[path = "../src/generate"]
