@@ -1,16 +1,12 @@
 //! Small valid files of every kind that strangers send, changed at random thousands of times: each is read or refused, never
 //! with a panic, and never with more memory than a file of its size is worth.
 #![allow(clippy::expect_used, reason = "a test stops at what it did not expect")]
-#![allow(unsafe_code, reason = "an allocator that counts is one")]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    io::Write as _,
-    path::PathBuf,
-};
+use std::{io::Write as _, path::PathBuf};
 
 use atelier::{
     formats::{
@@ -29,62 +25,7 @@ use atelier::{
     recipe,
 };
 use common::tiny::{self, Random};
-
-/// Counts what each thread has taken and not given back.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // A thread that ends no longer counts.
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + bytes);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
-    });
-}
-
-// SAFETY: every call is handed to the system's allocator as it came; counting takes no memory.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both may be there for a moment.
-        count(size as isize);
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// The most memory that was in use at once while `work` ran, beyond what was before.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let done = work();
-    (done, (PEAK.get() - before).max(0) as usize)
-}
+use counting::peak_of;
 
 /// Changes a file as accidents and attackers do.
 fn change(file: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
