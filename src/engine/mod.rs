@@ -190,7 +190,10 @@ impl Engine {
         engine.spawn("atelier-takes", move || worker.run(&takes_queue))?;
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
-        engine.spawn("atelier-sound", move || sound::Worker::new(sound_parts).run())?;
+        engine.spawn("atelier-sound", move || {
+            priority::go_ahead();
+            sound::Worker::new(sound_parts).run();
+        })?;
         engine.spawn_behind("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
         engine.spawn_behind("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
         engine.spawn_behind("atelier-count", move || count.run(&outbox))?;
