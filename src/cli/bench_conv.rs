@@ -113,10 +113,13 @@ impl Numbers {
     }
 }
 
+/// Takes weights, in the order of a network's variables, to its output.
+type Forward = Box<dyn Fn(&[ConvWeight]) -> candle_core::Result<Tensor>>;
+
 /// A network on its input, which `forward` takes through it with weights in the order of the variables.
 struct Network {
     variables: Vec<Var>,
-    forward: Box<dyn Fn(&[ConvWeight]) -> candle_core::Result<Tensor>>,
+    forward: Forward,
 }
 
 /// A layer's weight and bias, which stand in turn.
