@@ -42,8 +42,8 @@ impl App {
             self.open_sound(name, path);
         }
         let is_here = self.state.page == Page::Sound;
-        let came = is_here && !std::mem::replace(&mut self.at_sound, is_here);
-        if came || (is_here && ctx.input(|input| !input.events.is_empty())) {
+        let was_here = std::mem::replace(&mut self.at_sound, is_here);
+        if is_here && (!was_here || ctx.input(|input| !input.events.is_empty())) {
             self.ready_sound();
         }
         let view = &self.state.sound;
