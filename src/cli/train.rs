@@ -9,6 +9,7 @@ use crate::{
     train::{
         TrainRecipe,
         gan::{self, GanRecipe, Pictures},
+        texture::{self, Photographs, TextureRecipe},
         wavenet::{
             self, DataRecipe, Start, WaveNetRecipe,
             recordings::{self, Recordings},
@@ -25,7 +26,8 @@ pub(super) struct Args {
     /// The recipe, a TOML file such as the ones beside bundled models
     #[arg(long, value_name = "TOML")]
     recipe: PathBuf,
-    /// What it learns from: a soundfont (.sf2) or a folder of recordings for a WaveNet, a folder of pictures or fonts for a GAN
+    /// What it learns from: a soundfont (.sf2) or a folder of recordings for a WaveNet, a folder of pictures or fonts for a GAN,
+    /// a folder of photographs for textures
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// The folder for the model, its checkpoint and samples
@@ -49,6 +51,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
     match TrainRecipe::parse(&files::read_text(&args.recipe, MOST_RECIPE_BYTES)?)? {
         TrainRecipe::Wavenet(recipe) => wavenet(args, &recipe, out),
         TrainRecipe::Gan(recipe) => gan(args, &recipe, out),
+        TrainRecipe::Texture(recipe) => texture(args, &recipe, out),
     }
 }
 
@@ -118,12 +121,7 @@ fn passed_over(skipped: &[(PathBuf, String)], out: &mut Output<'_>) {
 }
 
 fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
-    if args.from.is_some() {
-        return Err(Failure::Usage(Error::new(
-            "--from teaches a WaveNet further; a GAN goes on from its checkpoint with --resume.",
-            "--from 用于继续训练 WaveNet；GAN 请用 --resume 从检查点继续。",
-        )));
-    }
+    only_from_checkpoints(args)?;
     if recipe.has_penalties() && !try_enable_second_order() {
         return Err(Failure::from(Error::new(
             "This recipe needs second derivatives; set the environment variable CANDLE_GRAD_DO_NOT_DETACH=1 and start again.",
@@ -147,6 +145,39 @@ fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
         Ok(())
     })?;
     printed.unread.map_or(Ok(()), Err)
+}
+
+fn texture(args: &Args, recipe: &TextureRecipe, out: &mut Output<'_>) -> Result {
+    only_from_checkpoints(args)?;
+    let Some(photographs) = Photographs::load(recipe, &args.data, &mut reading(out))? else { return Ok(()) };
+    let (lang, count) = (out.lang(), photographs.classes.len());
+    out.note(&match lang {
+        Lang::En => format!("{count} photographs"),
+        Lang::Zh => format!("{count} 张照片"),
+    });
+    let _keep = KeepMemory::begin();
+    let mut printed = Printed { out, json: args.json, unread: None };
+    let steps = args.steps.unwrap_or(recipe.training.steps);
+    texture::run(recipe, &photographs, (&args.out, args.resume), steps, &AtomicBool::new(false), &mut |report| {
+        let texture::TextureReport { step, distance, images_per_s } = report;
+        printed.line(report, || match lang {
+            Lang::En => format!("step {step}: distance {distance:.3}, {images_per_s:.1} images/s"),
+            Lang::Zh => format!("第 {step} 步：距离 {distance:.3}，{images_per_s:.1} 张/秒"),
+        });
+        Ok(())
+    })?;
+    printed.unread.map_or(Ok(()), Err)
+}
+
+/// Refuses `--from` where training only goes on from its own checkpoint.
+fn only_from_checkpoints(args: &Args) -> Result {
+    if args.from.is_none() {
+        return Ok(());
+    }
+    Err(Failure::Usage(Error::new(
+        "--from teaches a WaveNet further; other networks go on from their checkpoint with --resume.",
+        "--from 用于继续训练 WaveNet；其他网络请用 --resume 从检查点继续。",
+    )))
 }
 
 /// Reports on their way to whoever reads along.

@@ -16,6 +16,7 @@ pub mod gemm;
 mod lanes;
 pub mod level;
 pub mod matrix;
+pub mod moments;
 pub mod normalise;
 pub mod optim;
 pub mod pool;

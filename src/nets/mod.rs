@@ -2,6 +2,7 @@
 
 pub mod dcgan;
 pub mod decoder;
+pub mod features;
 pub mod nam;
 pub mod network;
 pub mod psgan;

@@ -1,7 +1,11 @@
 //! Training: data, losses, loops and checkpoints over a progress callback. No threads, no window.
 
 pub mod gan;
+mod learner;
+pub mod texture;
 pub mod wavenet;
+
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -16,6 +20,8 @@ pub enum TrainRecipe {
     /// A GAN that draws pictures.
     #[serde(alias = "dcgan")]
     Gan(gan::GanRecipe),
+    /// A generator of textures.
+    Texture(texture::TextureRecipe),
 }
 
 impl TrainRecipe {
@@ -34,7 +40,29 @@ impl TrainRecipe {
         match &recipe {
             Self::Wavenet(recipe) => recipe.check()?,
             Self::Gan(recipe) => recipe.check()?,
+            Self::Texture(recipe) => recipe.check()?,
         }
         Ok(recipe)
     }
+}
+
+/// Whether a model's name can be a file's.
+fn plain_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', '\0']) && !name.starts_with('.')
+}
+
+/// The checkpoint of a folder that a training begins or goes on in.
+///
+/// # Errors
+/// When a new one would replace another.
+fn checkpoint(folder: &Path, resume: bool) -> Result<PathBuf> {
+    let checkpoint = folder.join("checkpoint.safetensors");
+    if resume || !checkpoint.exists() {
+        return Ok(checkpoint);
+    }
+    let name = checkpoint.display();
+    Err(Error::new(
+        format!("“{name}” is there already; add --resume to go on from it, or choose another folder."),
+        format!("“{name}”已存在；加上 --resume 继续训练，或换一个文件夹。"),
+    ))
 }

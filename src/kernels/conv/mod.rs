@@ -5,6 +5,7 @@
 
 mod block;
 mod dense;
+mod depthwise;
 mod direct;
 mod fixed;
 mod gated;
@@ -265,6 +266,9 @@ pub(crate) fn forward<'a>(
     if shape.is_dense() {
         return dense::forward(exec, shape, x, w.values, finish);
     }
+    if shape.is_depthwise() {
+        return depthwise::forward(exec, shape, x, w.values, finish);
+    }
     match Plan::new(shape) {
         Some(plan) => plan.forward(exec, x, w, finish),
         None => direct::forward(exec, shape, x, w.values, finish),
@@ -282,6 +286,9 @@ pub(crate) fn backward_input<'a>(
     let w = w.into();
     if shape.is_dense() {
         return dense::backward_input(exec, shape, w.values, g, finish);
+    }
+    if shape.is_depthwise() {
+        return depthwise::backward_input(exec, shape, w.values, g, finish);
     }
     match Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
         Some(plan) => plan.backward(exec, (&[], w), g, (true, false), finish).0.unwrap_or_default(),

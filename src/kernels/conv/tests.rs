@@ -91,6 +91,11 @@ fn shapes() -> Vec<ConvShape> {
         }
     }
     shapes.push(shape((2, 1, 16, 16), [90, 70], [3, 3], [1, 1, 1]));
+    for (kernel, how) in [([3, 3], [1, 1, 1]), ([5, 5], [1, 2, 1]), ([3, 3], [2, 1, 1]), ([5, 4], [3, 2, 2])] {
+        for (groups, input) in [(19, [16, 16]), (2, [13, 41]), (5, [7, 70])] {
+            shapes.push(shape((2, groups, 1, 1), input, kernel, how));
+        }
+    }
     for (channels, input) in [((2, 1, 17, 20), [16, 16]), ((1, 1, 30, 9), [14, 22]), ((1, 1, 16, 24), [96, 110])] {
         shapes.push(shape(channels, input, [4, 4], [2, 1, 1]));
     }

@@ -19,6 +19,8 @@ pub enum Activation {
     None,
     /// `max(x, slope · x)` for a slope in 0 ..= 1; slope 0 is ReLU. The derivative at 0 is the slope.
     LeakyRelu(f32),
+    /// `min(max(x, 0), 6)`. The derivative at 0 and 6 is 0.
+    Relu6,
     Tanh,
     Sigmoid,
 }
@@ -29,6 +31,7 @@ impl Activation {
         match self {
             Self::None => x,
             Self::LeakyRelu(slope) => x.select_positive(x, x.mul(V::splat(slope))),
+            Self::Relu6 => x.max(V::zero()).min(V::splat(6.0)),
             Self::Tanh => math::tanh(x),
             Self::Sigmoid => math::sigmoid(x),
         }
@@ -40,6 +43,10 @@ impl Activation {
         match self {
             Self::None => gradient,
             Self::LeakyRelu(slope) => result.select_positive(gradient, gradient.mul(V::splat(slope))),
+            Self::Relu6 => {
+                let below = V::splat(6.0).sub(result).select_positive(gradient, V::zero());
+                result.select_positive(below, V::zero())
+            }
             Self::Tanh => gradient.sub(gradient.mul(result).mul(result)),
             Self::Sigmoid => gradient.mul(result).mul(V::splat(1.0).sub(result)),
         }
@@ -122,7 +129,7 @@ impl Activation {
     /// `result` differentiated once more: `f″(x) / f′(x)` as a function of the result, 0 for the piecewise linear ones.
     fn curvature(self, result: &Tensor) -> Result<Option<Tensor>> {
         match self {
-            Self::None | Self::LeakyRelu(_) => Ok(None),
+            Self::None | Self::LeakyRelu(_) | Self::Relu6 => Ok(None),
             // f′ = 1 − f², so d f′ / d f = −2 f.
             Self::Tanh => result.affine(-2.0, 0.0).map(Some),
             // f′ = f − f², so d f′ / d f = 1 − 2 f.

@@ -30,16 +30,7 @@ impl Discriminator {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn new(config: &DcganConfig, tensors: &Tensors) -> Result<Self> {
-        Ok(Self::with_score(config, tensors, &config.discriminator_weights())?.0)
-    }
-
-    /// The same of weights of these names and shapes, and the weight of the score.
-    pub(in crate::nets) fn with_score(
-        config: &DcganConfig,
-        tensors: &Tensors,
-        weights: &[(String, Vec<usize>, Option<f64>)],
-    ) -> Result<(Self, Tensor)> {
-        for (name, shape, _) in weights {
+        for (name, shape, _) in &config.discriminator_weights() {
             shaped(tensors, name, shape)?;
         }
         let get = |name: String| tensor(tensors, &name).cloned();
@@ -49,8 +40,7 @@ impl Discriminator {
         };
         let layers = (0..config.widths.len()).map(layer).collect::<Result<_>>()?;
         let class = (!config.classes.is_empty()).then(|| get("class.weight".to_owned())).transpose()?;
-        let score = get("score.weight".to_owned())?;
-        Ok((Self { layers, score: score.clone(), class }, score))
+        Ok(Self { layers, score: get("score.weight".to_owned())?, class })
     }
 
     /// Pictures (N, channels, side, side) in −1..1 with their classes, one-hot (N, classes), to scores (N, 1), logits of
@@ -68,7 +58,7 @@ impl Discriminator {
     }
 
     /// What the last layer sees: (N, width, side / 2ⁿ, side / 2ⁿ).
-    pub(in crate::nets) fn features(&self, pictures: &Tensor) -> TensorResult<Tensor> {
+    fn features(&self, pictures: &Tensor) -> TensorResult<Tensor> {
         let (mut x, options) = (pictures.clone(), ConvOptions::new(2, 1));
         for (weight, scale, shift) in &self.layers {
             x = match scale {
@@ -83,7 +73,7 @@ impl Discriminator {
     }
 
     /// How well features fit classes, one-hot: (N, 1).
-    pub(in crate::nets) fn class_score(&self, x: &Tensor, classes: Option<&Tensor>) -> TensorResult<Option<Tensor>> {
+    fn class_score(&self, x: &Tensor, classes: Option<&Tensor>) -> TensorResult<Option<Tensor>> {
         let (Some(weight), Some(classes)) = (&self.class, classes) else { return Ok(None) };
         // (N, width)
         let seen = x.flatten_from(2)?.mean(2)?;

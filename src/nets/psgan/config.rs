@@ -89,17 +89,6 @@ impl PsganConfig {
         weights.push(("waves".to_owned(), vec![self.classes.len().max(1), 2 * self.periodic], Some(1.0)));
         weights
     }
-
-    /// The same of the critic: its convolutions, then the scores.
-    pub fn critic_weights(&self) -> Vec<(String, Vec<usize>, Option<f64>)> {
-        let mut weights = self.layers().discriminator_weights();
-        for (name, shape, _) in &mut weights {
-            if name == "score.weight" {
-                *shape = vec![1, shape[1] / 16, 4, 4];
-            }
-        }
-        weights
-    }
 }
 
 fn foreign() -> Error {

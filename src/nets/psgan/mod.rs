@@ -1,5 +1,5 @@
-//! PSGAN (Bergmann et al., "Learning Texture Manifolds with the Periodic Spatial GAN", 2017): a generator of
-//! convolutions alone, from a map of noise to a texture of any size, and a critic that judges every patch.
+//! The generator of PSGAN (Bergmann et al., "Learning Texture Manifolds with the Periodic Spatial GAN", 2017):
+//! convolutions alone, from a map of noise to a texture of any size. [`train::texture`](crate::train::texture) teaches it.
 //!
 //! Each place of the map, a *cell*, becomes 2ⁿ × 2ⁿ pixels. It holds local noise, the class (one-hot, here in the place
 //! of the paper's global noise), and sines along learnt wave vectors, by which textures repeat. The generator is a
@@ -7,12 +7,10 @@
 //! the wave vectors in radians a cell, all horizontal parts before the vertical ones.
 
 mod config;
-mod critic;
 #[cfg(test)]
 mod tests;
 
 pub use config::PsganConfig;
-pub use critic::Critic;
 
 use std::{collections::HashMap, f32::consts::TAU};
 

@@ -11,7 +11,6 @@ use image::imageops::FilterType;
 use super::{
     archive,
     recipe::{DataRecipe, FontRecipe, GanRecipe},
-    textures,
 };
 use crate::{Error, Result, files, formats::idx, nets::dcgan::ClassName, random::Rng};
 
@@ -26,7 +25,7 @@ const EM: f32 = 0.92;
 /// Where the middle of a Chinese character lies above its base line, of its square.
 const MIDDLE: f32 = 0.38;
 
-/// Square pictures of one size, or large ones that squares are taken out of.
+/// Square pictures of one size.
 #[derive(Default)]
 pub struct Pictures {
     pub side: usize,
@@ -39,21 +38,8 @@ pub struct Pictures {
     pub classes: Vec<ClassName>,
     /// Whether they may be mirrored.
     pub mirror: bool,
-    /// Where each begins in `bytes` and how large it is, of pictures larger than the squares; otherwise empty.
-    pub large: Vec<Large>,
     /// Files that were passed over, and why.
     pub skipped: Vec<(PathBuf, String)>,
-}
-
-/// A picture larger than the squares that are taken out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Large {
-    /// Where its planes begin.
-    pub begin: usize,
-    pub width: usize,
-    pub height: usize,
-    /// Whether its squares may be mirrored.
-    pub mirror: bool,
 }
 
 impl Pictures {
@@ -72,13 +58,10 @@ impl Pictures {
             DataRecipe::Idx { images, labels, classes } => {
                 of_idx(data, recipe.side(), (images, labels.as_deref()), classes)?.filter(|_| progress(1.0))
             }
-            DataRecipe::Textures { channels, textures } => {
-                textures::read(data, recipe.side(), *channels, textures, progress)?
-            }
             DataRecipe::Glyphs { characters, fonts } => of_fonts(data, recipe.side(), *characters, fonts, progress)?,
         };
         let Some(pictures) = pictures else { return Ok(None) };
-        if pictures.labels.len() < 2 && pictures.large.is_empty() {
+        if pictures.labels.len() < 2 {
             let name = data.display();
             return Err(Error::new(
                 format!("“{name}” holds fewer than two pictures that can be learnt from; add more."),
@@ -96,22 +79,13 @@ impl Pictures {
     /// Appends the numbers, −1 to 1, of a real picture that `rng` chooses to `numbers`; its class.
     pub(super) fn choose(&self, rng: &mut Rng, numbers: &mut Vec<f32>) -> u16 {
         let index = rng.below(self.labels.len());
-        let (side, number) = (self.side, |byte: &u8| f32::from(*byte) / 127.5 - 1.0);
-        let of = self.large.get(index).copied().unwrap_or(Large {
-            begin: index * self.size(),
-            width: side,
-            height: side,
-            mirror: self.mirror,
-        });
-        let mirrored = of.mirror && rng.uniform() < 0.5;
-        let [left, top] = [of.width, of.height].map(|size| if size > side { rng.below(size - side + 1) } else { 0 });
-        for row in (0..self.channels).flat_map(|plane| (top..top + side).map(move |y| plane * of.height + y)) {
-            let begin = of.begin + row * of.width + left;
-            let row = self.bytes[begin..begin + side].iter();
+        let number = |byte: &u8| f32::from(*byte) / 127.5 - 1.0;
+        let mirrored = self.mirror && rng.uniform() < 0.5;
+        for row in self.bytes[index * self.size()..(index + 1) * self.size()].chunks_exact(self.side) {
             if mirrored {
-                numbers.extend(row.rev().map(number));
+                numbers.extend(row.iter().rev().map(number));
             } else {
-                numbers.extend(row.map(number));
+                numbers.extend(row.iter().map(number));
             }
         }
         self.labels[index]
@@ -168,7 +142,7 @@ fn of_folder(
 }
 
 /// Picture files and folders of a folder, each in the order of their names.
-fn listed(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(in crate::train) fn listed(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let entries = fs::read_dir(folder).map_err(|why| Error::file(("open", "打开"), folder, &why))?;
     let (mut pictures, mut folders) = (Vec::new(), Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -201,12 +175,12 @@ pub(super) fn planes_of(bytes: Vec<u8>, side: usize, channels: usize) -> std::re
 }
 
 /// The bytes of a file of a picture or a font.
-pub(super) fn file(path: &Path) -> std::result::Result<Vec<u8>, String> {
+pub(in crate::train) fn file(path: &Path) -> std::result::Result<Vec<u8>, String> {
     files::read_bytes(path, MOST_FILE_BYTES).map_err(|why| why.to_string())
 }
 
 /// A picture from the bytes of its file.
-pub(super) fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
+pub(in crate::train) fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
     let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(1 << 30);
@@ -216,7 +190,7 @@ pub(super) fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage
 }
 
 /// A plane for each of one or three channels.
-pub(super) fn planes(picture: &image::DynamicImage, channels: usize) -> Vec<u8> {
+pub(in crate::train) fn planes(picture: &image::DynamicImage, channels: usize) -> Vec<u8> {
     // What shows through is white.
     let over = |value: u8, alpha: u8| (u16::from(value) * u16::from(alpha) / 255 + 255 - u16::from(alpha)) as u8;
     let pixels = picture.to_rgba8();

@@ -6,13 +6,12 @@
 
 mod archive;
 mod augment;
-mod data;
+pub(super) mod data;
 mod networks;
 mod quality;
 mod recipe;
 #[cfg(test)]
 mod tests;
-mod textures;
 mod trainer;
 
 use std::{
@@ -25,10 +24,10 @@ use std::{
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-pub use data::{Large, Pictures};
+pub use data::Pictures;
 pub use networks::{MlpGan, Networks};
 pub use quality::Kid;
-pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps, TextureRecipe};
+pub use recipe::{DataRecipe, FontRecipe, GanNetwork, GanRecipe, GanSteps};
 pub use trainer::{GanTrainer, Losses};
 
 use crate::{Error, Result, files, formats::png, random::Rng};
@@ -69,18 +68,10 @@ pub fn run(
     report: &mut dyn FnMut(&GanReport) -> Result<()>,
 ) -> Result<()> {
     fs::create_dir_all(folder.join("samples")).map_err(|why| Error::file(("create", "创建"), folder, &why))?;
-    let checkpoint = folder.join("checkpoint.safetensors");
+    let checkpoint = super::checkpoint(folder, resume)?;
     let mut trainer = GanTrainer::new(recipe.clone(), pictures)?;
-    match (resume, checkpoint.exists()) {
-        (true, _) => trainer.resume(&checkpoint)?,
-        (false, true) => {
-            let name = checkpoint.display();
-            return Err(Error::new(
-                format!("“{name}” is there already; add --resume to go on from it, or choose another folder."),
-                format!("“{name}”已存在；加上 --resume 继续训练，或换一个文件夹。"),
-            ));
-        }
-        (false, false) => {}
+    if resume {
+        trainer.resume(&checkpoint)?;
     }
     let (mut begun, mut sums, mut count) = (Instant::now(), [0.0; 2], 0_u32);
     while trainer.steps() < steps && !stop.load(Ordering::Relaxed) {

@@ -11,7 +11,6 @@ use crate::{
     kernels::normalise::Statistics,
     nets::{
         dcgan::{self, ClassName, DcganConfig, METADATA},
-        psgan::{self, PsganConfig},
         r3gan::{self, R3ganConfig},
         sketch::{self, MlpConfig},
     },
@@ -32,12 +31,6 @@ pub enum Networks {
     Mlp(MlpGan),
     /// Residual blocks without norms.
     R3gan(R3ganConfig),
-    /// Convolutions alone, for textures.
-    Psgan {
-        config: PsganConfig,
-        /// Width and height in pixels of what is trained on.
-        side: usize,
-    },
 }
 
 /// The sizes of the perceptrons.
@@ -66,9 +59,6 @@ impl Networks {
             GanNetwork::R3gan { latent, stages, blocks, group } => {
                 Self::R3gan(r3gan_config(latent, &stages, blocks, group, channels, classes))
             }
-            GanNetwork::Psgan { local, periodic, widths, side } => {
-                Self::Psgan { config: PsganConfig { local, periodic, channels, widths, classes }, side }
-            }
         }
     }
 
@@ -78,7 +68,6 @@ impl Networks {
             Self::Dcgan(config) => config.latent,
             Self::Mlp(config) => config.latent,
             Self::R3gan(config) => config.latent,
-            Self::Psgan { config, side } => config.numbers(*side),
         }
     }
 
@@ -88,7 +77,6 @@ impl Networks {
             Self::Dcgan(config) => config.side(),
             Self::Mlp(config) => config.side,
             Self::R3gan(config) => config.side(),
-            Self::Psgan { side, .. } => *side,
         }
     }
 
@@ -98,7 +86,6 @@ impl Networks {
             Self::Dcgan(config) => config.channels,
             Self::Mlp(config) => config.channels,
             Self::R3gan(config) => config.channels,
-            Self::Psgan { config, .. } => config.channels,
         }
     }
 
@@ -108,7 +95,6 @@ impl Networks {
             Self::Dcgan(config) => &config.classes,
             Self::Mlp(config) => &config.classes,
             Self::R3gan(config) => &config.classes,
-            Self::Psgan { config, .. } => &config.classes,
         }
     }
 
@@ -118,7 +104,6 @@ impl Networks {
             Self::Dcgan(config) => [config.generator_weights(), config.discriminator_weights()],
             Self::Mlp(config) => config.configs().map(|config| config.weights()),
             Self::R3gan(config) => [config.generator_weights(), config.critic_weights()],
-            Self::Psgan { config, .. } => [config.generator_weights(), config.critic_weights()],
         }
     }
 
@@ -134,9 +119,6 @@ impl Networks {
             }
             Self::R3gan(config) => {
                 Ok((r3gan::Generator::new(config, tensors).map_err(wrapped)?.forward(z)?, Vec::new()))
-            }
-            Self::Psgan { config, side } => {
-                psgan::Generator::in_training(config, tensors).map_err(wrapped)?.run(z, *side)
             }
         }
     }
@@ -156,9 +138,6 @@ impl Networks {
                 sketch::Discriminator::new(&critic, &builder(tensors))?.logits(&x)
             }
             Self::R3gan(config) => r3gan::Critic::new(config, tensors).map_err(wrapped)?.forward(pictures, classes),
-            Self::Psgan { config, .. } => {
-                psgan::Critic::new(config, tensors).map_err(wrapped)?.forward(pictures, classes)
-            }
         }
     }
 
@@ -167,9 +146,6 @@ impl Networks {
         match self {
             Self::Dcgan(config) => dcgan::Generator::new(config, tensors).map_err(wrapped)?.forward(z),
             Self::Mlp(_) | Self::R3gan(_) => Ok(self.make(tensors, z)?.0),
-            Self::Psgan { config, side } => {
-                Ok(psgan::Generator::new(config, tensors).map_err(wrapped)?.run(z, *side)?.0)
-            }
         }
     }
 

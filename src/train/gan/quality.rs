@@ -49,7 +49,7 @@ impl GanTrainer {
             let generated = self.generated(networks, side, channels)?;
             Ok(Kid { generated: 1e3 * distance(&first, &generated), real: 1e3 * distance(&first, &second) })
         };
-        measure().map_err(|why| super::trainer::failed(&why))
+        measure().map_err(|why| crate::train::learner::failed(&why))
     }
 
     fn generated(&self, networks: &Networks, side: usize, channels: usize) -> TensorResult<Vec<Vec<f32>>> {

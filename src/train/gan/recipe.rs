@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::{
     Error, Result,
     nets::{dcgan::ClassName, r3gan::R3ganConfig},
+    train::plain_name,
 };
 
 /// A recipe, as its TOML file holds it.
@@ -43,12 +44,6 @@ pub enum DataRecipe {
         #[serde(default)]
         classes: Vec<ClassName>,
     },
-    /// Squares out of large pictures, each of which is a class.
-    Textures {
-        /// 1 for grey, 3 for colour.
-        channels: usize,
-        textures: Vec<TextureRecipe>,
-    },
     /// Characters of fonts, dark on light; each font is a class.
     Glyphs {
         /// Unicode code points, first and last; of those, all that every font has.
@@ -67,18 +62,6 @@ pub struct FontRecipe {
     pub index: u32,
     pub en: String,
     pub zh: String,
-}
-
-/// A picture file in the data folder, and what its class is called.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextureRecipe {
-    pub file: String,
-    pub en: String,
-    pub zh: String,
-    /// Also mirror it.
-    #[serde(default)]
-    pub mirror: bool,
 }
 
 /// The sizes of both networks.
@@ -102,17 +85,6 @@ pub enum GanNetwork {
         blocks: usize,
         /// Channels of a group of the 3 × 3 convolutions.
         group: usize,
-    },
-    /// PSGANs, which make textures of any size.
-    Psgan {
-        /// Numbers of local noise in each cell.
-        local: usize,
-        /// Waves by which textures repeat.
-        periodic: usize,
-        /// Channels at a cell's size, half of it and so on; a pixel is half of the last.
-        widths: Vec<usize>,
-        /// Width and height in pixels of what is trained on.
-        side: usize,
     },
     /// Perceptrons.
     Mlp {
@@ -165,7 +137,6 @@ impl GanRecipe {
     /// When something makes no sense.
     pub fn check(&self) -> Result<()> {
         let (network, training) = (&self.network, &self.training);
-        let plain = !self.name.is_empty() && !self.name.contains(['/', '\\', '\0']) && !self.name.starts_with('.');
         let (latent, sizes) = match network {
             GanNetwork::Dcgan { latent, widths } => {
                 (latent, (1..=6).contains(&widths.len()) && widths.iter().all(|w| (1..=2_048).contains(w)))
@@ -175,16 +146,10 @@ impl GanRecipe {
                 let within = stages.iter().all(|width| *width <= 2_048) && (2..=7).contains(&stages.len());
                 (latent, within && sizes.is_whole() && *blocks <= 8)
             }
-            GanNetwork::Psgan { local, periodic, widths, side } => {
-                let wide = (2..=6).contains(&widths.len()) && widths.iter().all(|w| (1..=2_048).contains(w));
-                // The critic's patches need four cells.
-                let fits = (4 << widths.len().min(6)..=512).contains(side) && side.is_multiple_of(1 << widths.len());
-                (local, wide && fits && *periodic <= 64)
-            }
             GanNetwork::Mlp { latent, side } => (latent, (4..=128).contains(side)),
         };
         let rate = |rate: f64| rate > 0.0 && rate <= 0.1;
-        let sensible = plain
+        let sensible = plain_name(&self.name)
             && sizes
             && (1..=4_096).contains(latent)
             && (2..=1_024).contains(&training.batch)
@@ -201,9 +166,6 @@ impl GanRecipe {
             DataRecipe::Images { channels, .. } => matches!(channels, 1 | 3),
             DataRecipe::Idx { images, labels, classes } => {
                 !images.is_empty() && labels.is_some() != classes.is_empty() && classes.len() <= 256
-            }
-            DataRecipe::Textures { channels, textures } => {
-                matches!(channels, 1 | 3) && (1..=100).contains(&textures.len())
             }
             DataRecipe::Glyphs { characters: [first, last], fonts } => {
                 first <= last && *last <= 0x10_FFFF && !fonts.is_empty() && fonts.len() <= 100
@@ -228,7 +190,7 @@ impl GanRecipe {
         match &self.network {
             GanNetwork::Dcgan { widths, .. } => 4 << widths.len(),
             GanNetwork::R3gan { stages, .. } => 2 << stages.len(),
-            GanNetwork::Psgan { side, .. } | GanNetwork::Mlp { side, .. } => *side,
+            GanNetwork::Mlp { side, .. } => *side,
         }
     }
 }

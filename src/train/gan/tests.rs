@@ -257,85 +257,9 @@ fn perceptrons_learn_from_idx_files_and_the_model_draws_by_class() {
     assert!(with("none", None, 0).contains("none"));
 }
 
-/// Two textures, 40 × 36 pixels: green stripes, and grey dots whose file says less than it shows.
-fn texture_folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("temporary folder");
-    let stripes = RgbImage::from_fn(40, 36, |x, _| if x / 2 % 2 == 0 { Rgb([20, 200, 30]) } else { Rgb([10, 90, 20]) });
-    let dots = RgbImage::from_fn(40, 36, |x, y| Rgb([if x % 4 == 0 && y % 4 == 0 { 220 } else { 120 }; 3]));
-    stripes.save(dir.path().join("条纹.png")).expect("saved");
-    dots.save(dir.path().join("dots.png")).expect("saved");
-    dir
-}
-
-fn texture_recipe() -> GanRecipe {
-    let texture = |file: &str, en: &str| TextureRecipe {
-        file: file.to_owned(),
-        en: en.to_owned(),
-        zh: "纹".to_owned(),
-        mirror: false,
-    };
-    GanRecipe {
-        data: DataRecipe::Textures {
-            channels: 3,
-            textures: vec![texture("条纹.png", "stripes"), texture("dots.png", "dots")],
-        },
-        network: GanNetwork::Psgan { local: 4, periodic: 2, widths: vec![16, 12], side: 16 },
-        ..recipe()
-    }
-}
-
-#[test]
-fn textures_are_learnt_and_drawn_in_any_size() {
-    let (dir, data) = (tempfile::tempdir().expect("temporary folder"), texture_folder());
-    let load = |recipe: &GanRecipe| Pictures::load(recipe, data.path(), &mut |_| true);
-    let pictures = load(&texture_recipe()).expect("loads").expect("to the end");
-    assert_eq!((pictures.large.len(), pictures.labels.as_slice(), pictures.side), (2, &[0, 1][..], 16));
-    // Squares come from everywhere inside.
-    let (mut rng, mut numbers) = (Rng::at(1, 1), Vec::new());
-    for _ in 0..40 {
-        numbers.clear();
-        let class = pictures.choose(&mut rng, &mut numbers);
-        let green = numbers[256..512].iter().sum::<f32>() / 256.0;
-        assert_eq!((numbers.len(), numbers[..256] == numbers[256..512]), (768, class == 1), "{green}");
-    }
-    let go = AtomicBool::new(false);
-    run(&texture_recipe(), pictures, (dir.path(), false), 200, &go, &mut |_| Ok(())).expect("trains");
-    let path = dir.path().join("tiny.safetensors");
-    let mut model = crate::generate::image::ImageModel::open("tiny", &path, 1).expect("opens");
-    let info = model.info().clone();
-    assert_eq!((info.family.as_str(), info.classes.len(), info.any_size), ("psgan", 2, true));
-    let request = |class, size| crate::generate::image::ImageRequest {
-        class: Some(class),
-        size: Some(size),
-        ..crate::generate::image::ImageRequest::of_seed(5)
-    };
-    let mut drawn = Vec::new();
-    let requests = [request(0, [64, 32]), request(1, [50, 21])];
-    assert!(model.draw(&requests, &go, &mut |_, picture| drawn.push(picture)).expect("draws"));
-    assert_eq!(drawn.iter().map(|it| [it.width, it.height]).collect::<Vec<_>>(), [[64, 32], [50, 21]]);
-    // Stripes are green, dots are grey.
-    let mean = |picture: &crate::generate::image::Picture, channel: usize| {
-        let values = picture.rgb.iter().skip(channel).step_by(3);
-        values.map(|value| f64::from(*value)).sum::<f64>() / f64::from(picture.width * picture.height)
-    };
-    let [stripes, dots] = [0, 1].map(|at: usize| mean(&drawn[at], 1) - mean(&drawn[at], 0));
-    assert!(stripes > 50.0 && dots.abs() < stripes / 2.0, "{stripes} {dots}");
-    for size in [[15, 64], [64, 4097]] {
-        assert!(model.draw(&[request(0, size)], &go, &mut |_, _| ()).is_err());
-    }
-    let small = GanRecipe {
-        network: GanNetwork::Psgan { local: 4, periodic: 2, widths: vec![16, 12], side: 40 },
-        ..texture_recipe()
-    };
-    assert!(load(&small).err().expect("refused").to_string().contains("smaller than"));
-    let mut none = texture_recipe();
-    none.data = DataRecipe::Textures { channels: 3, textures: Vec::new() };
-    assert!(none.check().is_err());
-}
-
 #[test]
 fn every_kind_of_network_and_augmented_pictures_can_be_taken_up_again() {
-    let (pictures, textures) = (folder(), texture_folder());
+    let pictures = folder();
     let augmented = |mut recipe: GanRecipe| {
         recipe.training.augment = true;
         recipe
@@ -344,7 +268,6 @@ fn every_kind_of_network_and_augmented_pictures_can_be_taken_up_again() {
     let recipes = [
         (augmented(recipe()), pictures.path()),
         (augmented(GanRecipe { network: pairs, ..recipe() }), pictures.path()),
-        (texture_recipe(), textures.path()),
     ];
     for (recipe, data) in recipes {
         let new = || {

@@ -8,39 +8,29 @@ use std::{
 use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 
 use super::{Networks, Pictures, augment::augmented, recipe::GanRecipe};
+use crate::train::learner::{Learner, State, failed, with_statistics};
 use crate::{
     Error, Result,
     formats::safetensors,
     kernels::{
         autograd::{differentiable_gradient, first_order},
-        optim::{Adam, AdamSettings, Ema},
+        optim::Ema,
     },
     random::Rng,
 };
 
 /// The learning rates at the end, of those at the beginning.
 const LAST_SHARE: f64 = 0.1;
-/// Batches that the norms' statistics are taken of when the model is saved.
-const STATISTICS_BATCHES: u64 = 12;
-/// Random numbers for those, apart from those of steps.
-const STATISTICS_PLACE: u64 = 1 << 40;
 /// How sure the critic should be of real pictures.
 const REAL: f64 = 0.9;
-
-/// Named variables, and what optimises them.
-struct Half {
-    names: Vec<String>,
-    variables: Vec<Var>,
-    adam: Adam,
-}
 
 /// Both networks in training.
 pub struct GanTrainer {
     recipe: GanRecipe,
     networks: Networks,
     pictures: Pictures,
-    generator: Half,
-    critic: Half,
+    generator: Learner,
+    critic: Learner,
     averages: Ema,
     step: u64,
 }
@@ -50,50 +40,6 @@ pub struct GanTrainer {
 pub struct Losses {
     pub generator: f64,
     pub critic: f64,
-}
-
-impl Half {
-    fn new(
-        weights: Vec<(String, Vec<usize>, Option<f64>)>,
-        (rate, [beta1, beta2]): (f64, [f64; 2]),
-        rng: &mut Rng,
-    ) -> TensorResult<Self> {
-        let (mut names, mut variables) = (Vec::new(), Vec::new());
-        for (name, shape, deviation) in weights {
-            let number = |rng: &mut Rng| deviation.map_or(1.0, |deviation| (rng.normal() * deviation) as f32);
-            let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| number(rng)).collect();
-            variables.push(Var::from_tensor(&Tensor::from_vec(numbers, shape, &Device::Cpu)?)?);
-            names.push(name);
-        }
-        let settings = AdamSettings { learning_rate: rate, beta1, beta2, weight_decay: 0.0, ..AdamSettings::default() };
-        let adam = Adam::new(variables.clone(), settings)?;
-        Ok(Self { names, variables, adam })
-    }
-
-    /// The variables by name; `frozen` when only what runs before them learns.
-    fn tensors(&self, frozen: bool) -> HashMap<String, Tensor> {
-        let read = |v: &Var| if frozen { v.as_detached_tensor() } else { v.as_tensor().clone() };
-        self.named(self.variables.iter().map(read))
-    }
-
-    fn named(&self, tensors: impl IntoIterator<Item = Tensor>) -> HashMap<String, Tensor> {
-        self.names.iter().cloned().zip(tensors).collect()
-    }
-
-    fn save(&self, prefix: &str, into: &mut BTreeMap<String, Tensor>) -> TensorResult<()> {
-        let (_, moments) = self.adam.state()?;
-        for ((name, variable), (first, second)) in self.names.iter().zip(&self.variables).zip(moments) {
-            into.insert(format!("{prefix}.{name}"), variable.as_tensor().clone());
-            into.insert(format!("{prefix}.m1.{name}"), first);
-            into.insert(format!("{prefix}.m2.{name}"), second);
-        }
-        Ok(())
-    }
-
-    fn restore(&mut self, step: u64, values: &[Tensor], moments: &[(Tensor, Tensor)]) -> TensorResult<()> {
-        self.adam.restore(step, moments)?;
-        self.variables.iter().zip(values).try_for_each(|(variable, value)| variable.set(value))
-    }
 }
 
 impl GanTrainer {
@@ -108,8 +54,8 @@ impl GanTrainer {
         let mut rng = Rng::at(recipe.seed, u64::MAX);
         let mut build = || -> TensorResult<_> {
             let plan = &recipe.training;
-            let generator = Half::new(of_generator.clone(), (plan.learning_rate, plan.betas), &mut rng)?;
-            let critic = Half::new(of_critic.clone(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
+            let generator = Learner::new(of_generator.clone(), (plan.learning_rate, plan.betas), &mut rng)?;
+            let critic = Learner::new(of_critic.clone(), (plan.critic_learning_rate, plan.betas), &mut rng)?;
             let averages = Ema::new(generator.variables.clone())?;
             Ok((generator, critic, averages))
         };
@@ -312,33 +258,11 @@ impl GanTrainer {
     /// When memory cannot be had.
     pub fn model(&self) -> Result<HashMap<String, Tensor>> {
         let build = || -> TensorResult<HashMap<String, Tensor>> {
-            let mut tensors = self.generator.named(self.averages.averages()?);
-            let mut sums: Vec<[Vec<f64>; 2]> = Vec::new();
-            for place in 0..STATISTICS_BATCHES {
-                let mut rng = Rng::at(self.recipe.seed, STATISTICS_PLACE + place);
-                let (z, _) = self.latents(self.recipe.training.batch, &mut rng)?;
-                let of_batch = self.networks.make(&tensors, &z)?.1;
-                if of_batch.is_empty() {
-                    break;
-                }
-                for (layer, statistics) in of_batch.into_iter().enumerate() {
-                    if sums.len() <= layer {
-                        let zeros = vec![0.0; statistics.mean.len()];
-                        sums.push([zeros.clone(), zeros]);
-                    }
-                    for (sums, values) in sums[layer].iter_mut().zip([statistics.mean, statistics.variance]) {
-                        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
-                    }
-                }
-            }
-            for (layer, sums) in sums.into_iter().enumerate() {
-                for (part, sums) in ["mean", "var"].into_iter().zip(sums) {
-                    let mean: Vec<f32> = sums.iter().map(|sum| (sum / STATISTICS_BATCHES as f64) as f32).collect();
-                    let name = format!("main.{}.running_{part}", 3 * layer + 1);
-                    tensors.insert(name, Tensor::new(mean, &Device::Cpu)?);
-                }
-            }
-            Ok(tensors)
+            let tensors = self.generator.named(self.averages.averages()?);
+            with_statistics(tensors, |tensors, place| {
+                let (z, _) = self.latents(self.recipe.training.batch, &mut Rng::at(self.recipe.seed, place))?;
+                Ok(self.networks.make(tensors, &z)?.1)
+            })
         };
         build().map_err(|why| failed(&why))
     }
@@ -380,28 +304,13 @@ impl GanTrainer {
     /// When the file cannot be read or belongs to another network; nothing has changed then.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
         let state = safetensors::load(path)?;
-        let foreign = || {
-            let name = path.display();
-            Error::new(
-                format!("“{name}” belongs to another recipe; resume with its own, or train into another folder."),
-                format!("“{name}”属于另一个训练配方；请用原配方继续，或换一个文件夹训练。"),
-            )
-        };
-        let get = |name: String, like: &Tensor| -> Result<Tensor> {
-            let tensor = state.get(&name).filter(|t| t.shape() == like.shape() && t.dtype() == DType::F32);
-            tensor.cloned().ok_or_else(foreign)
-        };
-        let all = |half: &Half, prefix: &str| -> Result<Vec<Tensor>> {
-            half.names.iter().zip(&half.variables).map(|(name, v)| get(format!("{prefix}{name}"), v)).collect()
-        };
-        let step = state.get("step").and_then(|step| step.to_vec1::<i64>().ok()).and_then(|step| step.first().copied());
-        let step = step.and_then(|step| u64::try_from(step).ok()).ok_or_else(foreign)?;
-        let moments = |half: &Half, prefix: &str| -> Result<Vec<(Tensor, Tensor)>> {
-            Ok(all(half, &format!("{prefix}.m1."))?.into_iter().zip(all(half, &format!("{prefix}.m2."))?).collect())
-        };
-        let generator = (all(&self.generator, "g.")?, moments(&self.generator, "g")?);
-        let critic = (all(&self.critic, "d.")?, moments(&self.critic, "d")?);
-        let averages = all(&self.generator, "ema.")?;
+        let state = State::new(&state, path);
+        let step = state.step()?;
+        let [generator, critic] = [(&self.generator, "g"), (&self.critic, "d")].map(|(learner, prefix)| {
+            Ok::<_, Error>((state.all(learner, &format!("{prefix}."))?, state.moments(learner, prefix)?))
+        });
+        let (generator, critic) = (generator?, critic?);
+        let averages = state.all(&self.generator, "ema.")?;
         let mut put = || -> TensorResult<()> {
             self.generator.restore(step, &generator.0, &generator.1)?;
             self.critic.restore(step, &critic.0, &critic.1)?;
@@ -427,14 +336,4 @@ fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
     let x = if real { logits.neg()? } else { logits.clone() };
     // log (1 + eˣ) without overflow.
     (x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?.mean_all()
-}
-
-/// What the tensor library said, as a sentence.
-pub(super) fn failed(why: &candle_core::Error) -> Error {
-    let why = why.to_string();
-    let why = why.lines().next().unwrap_or_default();
-    Error::new(
-        format!("Training stopped: {why}; resume from the last checkpoint."),
-        format!("训练中止：{why}；请从上一个检查点继续。"),
-    )
 }

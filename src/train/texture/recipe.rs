@@ -1,0 +1,99 @@
+//! What a recipe for textures says.
+
+use serde::Deserialize;
+
+use crate::{Error, Result, train::plain_name};
+
+/// A recipe, as its TOML file holds it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextureRecipe {
+    /// The model's name.
+    pub name: String,
+    /// Decides every random number.
+    pub seed: u64,
+    /// What is learnt from, each a class; without any, every picture of the data folder, called as its file.
+    #[serde(default)]
+    pub textures: Vec<Photograph>,
+    pub network: TextureNetwork,
+    pub training: TextureSteps,
+}
+
+/// A picture file in the data folder, and what its class is called.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Photograph {
+    pub file: String,
+    pub en: String,
+    pub zh: String,
+    /// Also mirror it.
+    #[serde(default)]
+    pub mirror: bool,
+}
+
+/// The sizes of the generator, a [PSGAN's](crate::nets::psgan).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextureNetwork {
+    /// Numbers of local noise in each cell.
+    pub local: usize,
+    /// Waves by which textures repeat.
+    #[serde(default)]
+    pub periodic: usize,
+    /// Channels at a cell's size, half of it and so on; a pixel is half of the last.
+    pub widths: Vec<usize>,
+}
+
+/// How training goes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextureSteps {
+    pub steps: u64,
+    /// Width and height in pixels of what is drawn at every step.
+    pub side: usize,
+    /// Pictures of each class that are drawn at every step.
+    #[serde(default = "one")]
+    pub each: usize,
+    pub learning_rate: f64,
+    /// From this step the learning rate falls to a twentieth at the last.
+    pub fall_from: u64,
+    /// Decay of the averaged generator, which becomes the model.
+    pub average: f64,
+    pub checkpoint_every: u64,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl TextureRecipe {
+    /// # Errors
+    /// When something makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let (network, training) = (&self.network, &self.training);
+        let cell = 1 << network.widths.len().min(6);
+        let sensible = plain_name(&self.name)
+            && self.textures.len() <= 100
+            && (1..=6).contains(&network.widths.len())
+            && network.widths.iter().all(|width| (1..=2_048).contains(width))
+            && (1..=4_096).contains(&network.local)
+            && network.periodic <= 64
+            // What is looked at is halved five times.
+            && (64..=512).contains(&training.side)
+            && training.side.is_multiple_of(cell)
+            && training.side.is_multiple_of(32)
+            && (1..=64).contains(&training.each)
+            && training.learning_rate > 0.0
+            && training.learning_rate <= 0.1
+            && (0.0..1.0).contains(&training.average)
+            && training.steps > 0
+            && training.checkpoint_every > 0;
+        if sensible {
+            return Ok(());
+        }
+        Err(Error::new(
+            "The recipe asks for sizes or rates that make no sense; compare it with one beside a bundled model.",
+            "训练配方中的尺寸或学习率不合理；请与内置模型旁的配方对照。",
+        ))
+    }
+}
