@@ -9,8 +9,9 @@ use crate::{
     engine::{FileFilter, Guard, Job, SoundInput, UiCommand},
     ui::{
         Command, Key,
+        paint::View,
         preferences::Preferences,
-        state::{Action, Page},
+        state::{Action, Page, TeachAction},
         toasts::{Kind, Offer},
         write,
     },
@@ -88,6 +89,7 @@ impl App {
             Action::Draw(requests) => self.draw_pictures(requests),
             Action::Enlarge(upscaler, edited) => self.enlarge_picture(upscaler, edited),
             Action::SaveFilm(kind) => self.save_film(kind),
+            Action::Teach(action) => self.teach(action),
             Action::Gallery(input) => self.tell_gallery(input),
             Action::Mark(paths, change) => self.mark_pictures(paths, change),
             Action::Bin(paths) => self.bin_pictures(paths),
@@ -102,6 +104,9 @@ impl App {
         }
         let state = &mut self.state;
         match command {
+            Command::Generate if state.page == Page::Paint && state.paint.view == View::Teach => {
+                self.teach(TeachAction::Begin);
+            }
             Command::Generate if state.page == Page::Paint => self.draw_next(),
             Command::Generate if state.page == Page::Sound => self.make_sound(),
             Command::Generate => {
@@ -217,6 +222,7 @@ impl App {
                     | Purpose::PickFilm { .. }
                     | Purpose::PickLarge { .. }
                     | Purpose::PickExport { .. }
+                    | Purpose::PickPhotograph
             )
         };
         if !self.jobs.values().any(asks) {
@@ -273,11 +279,16 @@ impl App {
     }
 }
 
-/// A file's name from a title: what no system allows in names goes.
+/// A text's name from its title.
 pub(super) fn file_name(title: &str) -> String {
+    format!("{}.md", plain_name(title))
+}
+
+/// A name that every system takes: what no system allows in names goes.
+pub(super) fn plain_name(title: &str) -> String {
     let kept: String = title.chars().filter(|c| !c.is_control() && !"/\\:*?\"<>|".contains(*c)).take(60).collect();
     let kept = kept.trim().trim_matches('.').trim();
-    format!("{}.md", if kept.is_empty() { "atelier" } else { kept })
+    if kept.is_empty() { "atelier".to_owned() } else { kept.to_owned() }
 }
 
 fn next_scale(scale: f32, step: isize) -> f32 {

@@ -341,6 +341,7 @@ impl App {
             Purpose::PickPicture { picture, recipe } => self.picture_picked(path, &picture, *recipe),
             Purpose::PickFilm { film } => self.film_picked(path, *film),
             Purpose::PickLarge { from } => self.large_picked(from, path),
+            Purpose::PickPhotograph => self.add_photograph(path),
             Purpose::PickExport { export } => self.export_picked(path, *export),
             _ => {}
         }
@@ -354,6 +355,7 @@ impl App {
             match open_kind(&path) {
                 Some(OpenKind::Model) => self.open_model(path),
                 Some(OpenKind::Weights) => self.open_weights(path),
+                Some(OpenKind::Picture) if self.shows_teaching() => self.add_photograph(path),
                 Some(OpenKind::Picture) => self.import_picture(path),
                 Some(OpenKind::Sound) => self.open_sound_file(path),
                 Some(OpenKind::Capture) => self.open_capture(path),

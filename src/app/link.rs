@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    engine::{Engine, Event, GalleryPort, Job, PaintPort, Progress, SoundPort, UiCommand},
+    engine::{Engine, Event, GalleryPort, Job, PaintPort, Progress, SoundPort, TeachPort, UiCommand},
 };
 
 /// The engine, as the window sees it.
@@ -29,6 +29,11 @@ pub trait EngineLink {
 
     /// The painter; `None` where nothing can be drawn.
     fn paint(&self) -> Option<PaintPort> {
+        None
+    }
+
+    /// The teacher; `None` where nothing can be taught.
+    fn teach(&self) -> Option<TeachPort> {
         None
     }
 
@@ -61,6 +66,10 @@ impl EngineLink for Engine {
 
     fn paint(&self) -> Option<PaintPort> {
         Self::paint(self).cloned()
+    }
+
+    fn teach(&self) -> Option<TeachPort> {
+        Self::teach(self).cloned()
     }
 
     fn gallery(&self) -> Option<GalleryPort> {

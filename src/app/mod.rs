@@ -20,6 +20,7 @@ mod settings;
 mod sound;
 mod takes;
 mod tasks;
+mod teach;
 #[cfg(test)]
 mod tests;
 
@@ -92,6 +93,7 @@ enum Purpose {
     PickFilm { film: Box<ToFilm> },
     PickLarge { from: PathBuf },
     PickExport { export: Box<ToExport> },
+    PickPhotograph,
 }
 
 /// Where things are kept; `None` keeps nothing.
@@ -323,6 +325,7 @@ impl App {
         self.state.now_ms = (self.clock)();
         self.drain_events(ctx);
         self.follow_painter();
+        self.follow_teacher();
         self.follow_gallery();
         self.follow_sound(ctx);
         self.follow_takes();

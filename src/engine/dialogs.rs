@@ -125,6 +125,9 @@ fn dialog(filter: FileFilter) -> rfd::AsyncFileDialog {
         }
         FileFilter::SavedSound => dialog.add_filter("WAV, FLAC", &["wav", "WAV", "flac", "FLAC"]),
         FileFilter::Picture => dialog.add_filter("PNG, WebP, JPEG, SVG", &["png", "PNG", "webp", "jpg", "jpeg", "svg"]),
+        FileFilter::Photograph => {
+            dialog.add_filter("PNG, JPEG, WebP", &["png", "PNG", "jpg", "JPG", "jpeg", "JPEG", "webp", "WEBP"])
+        }
         FileFilter::Png => dialog.add_filter("PNG", &["png", "PNG"]),
         FileFilter::Gif => dialog.add_filter("GIF", &["gif", "GIF"]),
         FileFilter::Folder => dialog,

@@ -10,6 +10,7 @@
 //! | `atelier-text` | opens text models and writes with them |
 //! | `atelier-sound` | plays notes live, makes takes, feeds the device |
 //! | `atelier-paint` | draws pictures and keeps them |
+//! | `atelier-teach` | teaches textures from photographs |
 //! | `atelier-gallery` | the index of kept pictures, their thumbnails, marks and bin, exports |
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
 //! | `atelier-takes` | lists, opens and changes takes |
@@ -32,6 +33,7 @@ mod progress;
 mod protocol;
 mod sound;
 mod takes;
+mod teach;
 mod text;
 
 #[cfg(test)]
@@ -61,6 +63,7 @@ pub use protocol::{
 };
 pub use sound::{OpenAudio, Playback, SoundActivity, SoundInput, SoundPort, SoundState};
 pub use takes::{CaptureInfo, MARKS, TakeFile, TakeKind, TakeMark};
+pub use teach::{Looked, TeachInput, TeachPort, TeachState, Teaching, ToTeach};
 pub use text::{OpenText, TextBackend, TextWriting};
 
 use crate::{
@@ -106,6 +109,7 @@ pub struct Engine {
     lanes: Option<Lanes>,
     sound: Option<SoundPort>,
     paint: Option<PaintPort>,
+    teach: Option<TeachPort>,
     gallery: Option<GalleryPort>,
     count: Arc<CountQueue>,
     jobs: Arc<Jobs>,
@@ -166,6 +170,7 @@ impl Engine {
         let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, waker.clone(), frames.clone());
         let (gallery, gallery_parts) = gallery::connect(waker.clone());
         let (paint, paint_parts) = paint::connect(parts.image, gallery.sender(), waker.clone());
+        let (teach, teach_parts) = teach::connect(waker.clone());
         let outbox = Outbox::new(event_sender, waker, frames);
         let jobs = Arc::new(Jobs::default());
         let progress = Arc::new(ProgressCell::default());
@@ -175,6 +180,7 @@ impl Engine {
             lanes: Some(Lanes { text, io, dialogs, takes }),
             sound: Some(sound),
             paint: Some(paint),
+            teach: Some(teach),
             gallery: Some(gallery),
             count: count.clone(),
             jobs: jobs.clone(),
@@ -195,6 +201,7 @@ impl Engine {
             sound::Worker::new(sound_parts).run();
         })?;
         engine.spawn_behind("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
+        engine.spawn_behind("atelier-teach", move || teach::Worker::new(teach_parts).run())?;
         engine.spawn_behind("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
         engine.spawn_behind("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
@@ -280,6 +287,11 @@ impl Engine {
         self.paint.as_ref()
     }
 
+    /// The teacher.
+    pub fn teach(&self) -> Option<&TeachPort> {
+        self.teach.as_ref()
+    }
+
     /// The gallery.
     pub fn gallery(&self) -> Option<&GalleryPort> {
         self.gallery.as_ref()
@@ -298,6 +310,7 @@ impl Drop for Engine {
         self.lanes = None;
         self.sound = None;
         self.paint = None;
+        self.teach = None;
         self.gallery = None;
         self.jobs.cancel_all();
         self.count.close();

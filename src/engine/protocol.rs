@@ -119,6 +119,8 @@ pub enum FileFilter {
     SavedSound,
     /// `.png`, `.webp`, `.jpg`, `.svg`
     Picture,
+    /// Pictures that are read.
+    Photograph,
     /// `.png`
     Png,
     /// `.gif`

@@ -20,7 +20,7 @@ const ACTIONS_WIDTH: f32 = 132.0;
 
 /// A model's name without its file ending and quantisation: `SmolLM2 135M Instruct`.
 pub fn short_name(name: &str) -> String {
-    let name = name.strip_suffix(".gguf").unwrap_or(name);
+    let name = [".gguf", ".safetensors"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     let quantised = |part: &str| {
         let part = part.to_ascii_uppercase();
         let mut letters = part.strip_prefix("IQ").or_else(|| part.strip_prefix('Q')).unwrap_or_default().chars();

@@ -7,11 +7,14 @@ use egui::{
 
 use super::{
     Command, Icon, Key, models,
-    state::{Action, Page, State, Work},
+    state::{Action, Page, State, TeachAction, Work},
     text::{self, fill},
     theme, widgets,
 };
-use crate::engine::{JobKind, PaintInput, SoundActivity, SoundInput, Unit};
+use crate::{
+    engine::{JobKind, PaintInput, SoundActivity, SoundInput, Unit},
+    formats::audio::ENDINGS,
+};
 
 /// The rail at the left: the pages, and the settings at the bottom.
 pub fn rail_ui(ui: &mut Ui, state: &mut State) {
@@ -109,6 +112,7 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
                 state.command(command);
             }
         }
+        Page::Paint if teaches(state) => teach_button_ui(ui, state),
         Page::Paint => {
             let busy = state.paint.is_busy();
             let command = if busy { Command::Stop } else { Command::Generate };
@@ -143,6 +147,29 @@ fn primary_ui(ui: &mut Ui, state: &mut State) {
             }
         }
         Page::Settings => {}
+    }
+}
+
+/// Whether textures are taught where the person is.
+fn teaches(state: &State) -> bool {
+    state.page == Page::Paint && state.paint.view == super::paint::View::Teach
+}
+
+/// The same where textures are taught.
+fn teach_button_ui(ui: &mut Ui, state: &mut State) {
+    if state.paint.teach.teaching.is_some() {
+        let button = widgets::filled_button(ui, state.t(Key::FinishTeaching), "", true);
+        if button.on_hover_text(state.t(Key::FinishTeachingTip)).clicked() {
+            state.ask(Action::Teach(TeachAction::Finish));
+        }
+        return;
+    }
+    let ready = state.paint.teach.is_ready();
+    let keys = Command::Generate.keys(ui.ctx().os());
+    let response = widgets::filled_button(ui, state.t(Key::Teach), &keys, ready);
+    let tip = if ready { Key::TeachTip } else { Key::TeachEmptyHow };
+    if response.on_hover_text(state.t(tip)).clicked() {
+        state.command(Command::Generate);
     }
 }
 
@@ -337,6 +364,9 @@ fn what(state: &State, work: Option<Work>) -> String {
     if let Some(done) = state.paint.enlarging.filter(|_| work.is_none() || state.page == Page::Paint) {
         return fill(lang, Key::Enlarging, &[&format!("{:.0}", done * 100.0)]);
     }
+    if let Some(words) = super::paint::teach::progress_words(state).filter(|_| work.is_none()) {
+        return words;
+    }
     let on_paint = |_: &(usize, usize)| work.is_none() || state.page == Page::Paint;
     if let Some((done, all)) = state.paint.exporting.filter(on_paint) {
         return fill(lang, Key::ExportingOf, &[&text::count(done), &text::count(all)]);
@@ -386,9 +416,10 @@ pub fn drop_ui(ui: &mut Ui, state: &State) {
         |path: &std::path::PathBuf| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let (icon, key) = match file.path.as_ref().and_then(ending).as_deref() {
         Some("gguf" | "safetensors" | "pth" | "pt" | "bin" | "tar" | "ckpt") => (Icon::Models, Key::DropModel),
+        Some("png" | "jpg" | "jpeg" | "webp") if teaches(state) => (Icon::Paint, Key::DropPhotograph),
         Some("png" | "jpg" | "jpeg" | "webp") => (Icon::Paint, Key::DropPicture),
         Some("md" | "markdown" | "txt" | "text") => (Icon::Document, Key::DropText),
-        Some("wav") => (Icon::Sound, Key::DropSound),
+        Some(ending) if ENDINGS.contains(&ending) => (Icon::Sound, Key::DropSound),
         Some("nam") => (Icon::Sound, Key::DropCapture),
         _ => (Icon::Info, Key::DropOther),
     };

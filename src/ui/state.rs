@@ -84,6 +84,8 @@ pub enum Action {
     Enlarge((String, PathBuf), Option<ImageRequest>),
     /// Save the film of the path.
     SaveFilm(FilmKind),
+    /// Do something with the textures that are taught.
+    Teach(TeachAction),
     /// Tell the gallery something.
     Gallery(GalleryInput),
     /// Change the marks of kept pictures.
@@ -92,6 +94,17 @@ pub enum Action {
     Bin(Vec<PathBuf>),
     /// Save pictures together, where the user says.
     Export(ExportKind, Vec<PathBuf>),
+}
+
+/// Something to be done with the textures that are taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TeachAction {
+    /// Ask for a photograph.
+    Add,
+    /// Begin.
+    Begin,
+    /// End, and keep what was learnt.
+    Finish,
 }
 
 /// Something to be done with takes.

@@ -208,6 +208,7 @@ strings! {
     DropModel: "Drop to open this model", "松开以打开模型";
     DropText: "Drop to open as a document", "松开以打开为文稿";
     DropPicture: "Drop to open this picture", "松开以打开图片";
+    DropPhotograph: "Drop to learn its texture", "松开以学习其纹理";
     DropOther: "Atelier opens models (.gguf, .safetensors, .pth, .nam), pictures, WAV, and .md or .txt texts", "可打开模型（.gguf、.safetensors、.pth、.nam）、图片、WAV 以及 .md、.txt 文本";
 
     // Documents
@@ -516,6 +517,39 @@ strings! {
     PathTip: "A film that goes from picture to picture", "从一张图片渐变到另一张的动画";
     PathEmpty: "The path has no pictures yet", "路径中还没有图片";
     PathEmptyHow: "Choose a picture in the gallery and press + below it, or begin with four pictures at random.", "在图库中选中图片并点击下方的 +，或先随机放入四张。";
+    Teach: "Teach", "教学";
+    TeachTip: "Teach a network textures from your own photographs", "用您自己的照片教网络画纹理";
+    TeachTextures: "Textures from photographs", "从照片学纹理";
+    TeachHow: "A small network learns what a photograph of stone, cloth, bark or grass looks like, and then draws as much of it as you like, without a seam. Nothing leaves this computer.", "小网络学会石头、布料、树皮或草地的照片是什么样子，之后可绘出任意大小、无接缝的纹理。照片不会离开本机。";
+    TeachEmpty: "Teach textures from your own photographs", "用您自己的照片教纹理";
+    TeachEmptyHow: "Drop one to eight photographs here, or add them at the right; each becomes a texture. A texture takes a minute or two.", "将一至八张照片拖到这里，或在右侧添加；每张成为一种纹理，约需一两分钟。";
+    Photographs: "Photographs", "照片";
+    AddPhotograph: "Add a photograph…", "添加照片…";
+    AddPhotographTip: "A picture of one material, evenly lit, at least 128 pixels wide and high", "同一种材质、光线均匀的图片，长宽至少 128 像素";
+    PhotographsFull: "As many photographs as can be taught together", "照片数量已达一次教学的上限";
+    TakeOutNamed: "Take out “{0}”", "移除“{0}”";
+    TextureName: "Name of the texture", "纹理名称";
+    ModelName: "Name of the model", "模型名称";
+    Structure: "Structure", "结构";
+    StructureFine: "Fine", "细";
+    StructureMedium: "Medium", "中";
+    StructureCoarse: "Coarse", "粗";
+    StructureTip: "Choose coarse where stones or leaves fill a tenth of the photograph or more", "石块或叶片占照片十分之一以上时，请选“粗”";
+    HowLong: "How long", "时长";
+    TeachQuick: "Quick", "快速";
+    TeachThorough: "Thorough", "精细";
+    TeachQuickTip: "A minute or two for one photograph", "一张照片约需一两分钟";
+    TeachThoroughTip: "About four times as long, with finer detail", "约四倍时间，细节更好";
+    TeachSteps: "{0} steps; it can be ended earlier, and what was learnt is kept.", "共 {0} 步；可提前结束，所学会保留。";
+    DrawnSoFar: "What it draws now", "目前所绘";
+    DistanceCurve: "Distance from the photographs", "与照片的差距";
+    ReadingPhotographs: "Reading the photographs…", "正在读取照片…";
+    TeachingStep: "Learning: step {0} of {1}", "学习中：第 {0} 步，共 {1} 步";
+    FinishTeaching: "Finish now", "现在结束";
+    FinishTeachingTip: "Keep what was learnt so far as a model", "将目前所学保留为模型";
+    TeachingDone: "“{0}” has learnt its textures; Generate draws them in any size.", "“{0}”已学会纹理；点击“生成”即可绘出任意大小。";
+    TeachBusy: "A network is learning just now; wait, or finish it first.", "网络正在学习，请稍候或先结束。";
+    TeachNoPlace: "There is no library folder to keep the model in; choose one in Settings.", "没有可存放模型的资料库文件夹，请在设置中选择。";
     AddToPath: "Add to the path", "加入路径";
     AddToPathTip: "Put this picture at the end of the path", "把这张图片放到路径末尾";
     AddedToPath: "The picture is at the end of the path, number {0}.", "图片已加入路径末尾，第 {0} 张。";

@@ -14,7 +14,7 @@ use atelier::{
     audio::Clip,
     catalogue::Model,
     engine::{
-        CaptureInfo, Event, GalleryPort, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TakeFile,
+        CaptureInfo, Event, GalleryPort, Job, JobKind, Outcome, PaintPort, Progress, SoundPort, TakeFile, TeachPort,
         TextModelInfo, UiCommand, Unit,
     },
     generate::{ContextReport, Likely, Prompt, StopReason, TextOutcome, TextRequest, TextToken},
@@ -50,6 +50,8 @@ pub struct Script {
     pub disk_full: bool,
     /// The painter, the gallery and the synthesiser, where a test plays them.
     pub paint: Option<PaintPort>,
+    /// The teacher.
+    pub teach: Option<TeachPort>,
     pub gallery: Option<GalleryPort>,
     pub sound: Option<SoundPort>,
     progress: Option<Progress>,
@@ -377,6 +379,10 @@ impl EngineLink for Fake {
 
     fn paint(&self) -> Option<PaintPort> {
         self.script(|script| script.paint.clone())
+    }
+
+    fn teach(&self) -> Option<TeachPort> {
+        self.script(|script| script.teach.clone())
     }
 
     fn gallery(&self) -> Option<GalleryPort> {

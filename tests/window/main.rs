@@ -8,6 +8,7 @@ mod library;
 mod notebook;
 mod paint;
 mod sound;
+mod teach;
 
 use atelier::{
     Lang,

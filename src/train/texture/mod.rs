@@ -22,7 +22,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use photographs::Photographs;
+pub use photographs::{Photographs, look};
 pub use recipe::{Photograph, TextureNetwork, TextureRecipe, TextureSteps};
 pub use trainer::TextureTrainer;
 

@@ -1,6 +1,8 @@
 //! Photographs of textures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
 
 use super::recipe::{Photograph, TextureRecipe};
 use crate::{
@@ -42,32 +44,78 @@ impl Photographs {
         let named = if recipe.textures.is_empty() { of_folder(data)? } else { recipe.textures.clone() };
         let mut photographs = Self::default();
         for (index, photograph) in named.iter().enumerate() {
-            let path = data.join(&photograph.file);
-            let name = path.display();
-            let picture = file(&path).and_then(decoded).map_err(|why| {
-                Error::new(
-                    format!("“{name}” is no picture that can be learnt from: {why}; choose another."),
-                    format!("“{name}”无法用于学习：{why}；请另选图片。"),
-                )
-            })?;
-            let (side, [width, height]) =
-                (recipe.training.side, [picture.width(), picture.height()].map(|size| size as usize));
-            if width < side || height < side {
-                return Err(Error::new(
-                    format!(
-                        "“{name}” is {width} × {height} pixels, smaller than the squares of {side}; choose a larger one."
-                    ),
-                    format!("“{name}”只有 {width} × {height} 像素，小于 {side} 像素的方块；请换一张更大的。"),
-                ));
-            }
-            photographs.all.push(Planes { bytes: planes(&picture, 3), width, height, mirror: photograph.mirror });
-            photographs.classes.push(ClassName { en: photograph.en.clone(), zh: photograph.zh.clone() });
+            photographs.add(&data.join(&photograph.file), photograph, recipe)?;
             if !progress((index + 1) as f64 / named.len() as f64) {
                 return Ok(None);
             }
         }
         Ok(Some(photographs))
     }
+
+    /// Those in these files, called so; each is mirrored too.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_files(files: &[(PathBuf, String)], recipe: &TextureRecipe) -> Result<Self> {
+        let mut photographs = Self::default();
+        for (path, name) in files {
+            let named = Photograph { file: String::new(), en: name.clone(), zh: name.clone(), mirror: true };
+            photographs.add(path, &named, recipe)?;
+        }
+        Ok(photographs)
+    }
+
+    fn add(&mut self, path: &Path, named: &Photograph, recipe: &TextureRecipe) -> Result<()> {
+        let mut picture = read(path)?;
+        let side = recipe.training.side;
+        let shorter = picture.width().min(picture.height());
+        if let Some(detail) = recipe.detail.map(|detail| detail as u32).filter(|detail| *detail < shorter) {
+            let scaled = |size: u32| (u64::from(size) * u64::from(detail) / u64::from(shorter)) as u32;
+            let (width, height) = (scaled(picture.width()), scaled(picture.height()));
+            picture = picture.resize_exact(width, height, FilterType::Lanczos3);
+        }
+        let [width, height] = [picture.width(), picture.height()].map(|size| size as usize);
+        if width < side || height < side {
+            return Err(too_small(path, [width, height], side));
+        }
+        self.all.push(Planes { bytes: planes(&picture, 3), width, height, mirror: named.mirror });
+        self.classes.push(ClassName { en: named.en.clone(), zh: named.zh.clone() });
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<image::DynamicImage> {
+    file(path).and_then(decoded).map_err(|why| {
+        let name = path.display();
+        Error::new(
+            format!("“{name}” is no picture that can be learnt from: {why}; choose another."),
+            format!("“{name}”无法用于学习：{why}；请另选图片。"),
+        )
+    })
+}
+
+fn too_small(path: &Path, [width, height]: [usize; 2], side: usize) -> Error {
+    let name = path.display();
+    Error::new(
+        format!("“{name}” is {width} × {height} pixels, smaller than the squares of {side}; choose a larger one."),
+        format!("“{name}”只有 {width} × {height} 像素，小于 {side} 像素的方块；请换一张更大的。"),
+    )
+}
+
+/// The middle square of a photograph that can be learnt from, made `side` wide: its width, height and pixels.
+///
+/// # Errors
+/// When it cannot be read, or is too small.
+pub fn look(path: &Path, side: u32) -> Result<(u32, u32, Vec<u8>)> {
+    let picture = read(path)?;
+    let (width, height) = (picture.width(), picture.height());
+    let least = TextureRecipe::quick(1, 1_024, 1).training.side;
+    if width.min(height) < least as u32 {
+        return Err(too_small(path, [width as usize, height as usize], least));
+    }
+    let small = picture.resize_to_fill(side, side, FilterType::Triangle);
+    let (planes, area) = (planes(&small, 3), (side * side) as usize);
+    Ok((side, side, (0..area * 3).map(|at| planes[at % 3 * area + at / 3]).collect()))
 }
 
 /// Every picture of a folder, mirrored too.

@@ -15,6 +15,9 @@ pub struct TextureRecipe {
     /// What is learnt from, each a class; without any, every picture of the data folder, called as its file.
     #[serde(default)]
     pub textures: Vec<Photograph>,
+    /// The shorter side that larger photographs are made, in pixels. Structure of up to some fifty pixels is learnt.
+    #[serde(default)]
+    pub detail: Option<usize>,
     pub network: TextureNetwork,
     pub training: TextureSteps,
 }
@@ -67,6 +70,31 @@ fn one() -> usize {
 }
 
 impl TextureRecipe {
+    /// One that teaches so many photographs in minutes, in so many steps.
+    pub fn quick(photographs: usize, detail: usize, steps: u64) -> Self {
+        let (one, several) = ([128, 64, 32], [192, 96, 48]);
+        Self {
+            name: "textures".to_owned(),
+            seed: 1,
+            textures: Vec::new(),
+            detail: Some(detail),
+            network: TextureNetwork {
+                local: 32,
+                periodic: 0,
+                widths: if photographs > 2 { several.into() } else { one.into() },
+            },
+            training: TextureSteps {
+                steps,
+                side: 128,
+                each: 4_usize.div_ceil(photographs.max(1)),
+                learning_rate: 0.002,
+                fall_from: steps * 3 / 5,
+                average: 0.98,
+                checkpoint_every: steps,
+            },
+        }
+    }
+
     /// # Errors
     /// When something makes no sense.
     pub fn check(&self) -> Result<()> {
@@ -78,6 +106,7 @@ impl TextureRecipe {
             && network.widths.iter().all(|width| (1..=2_048).contains(width))
             && (1..=4_096).contains(&network.local)
             && network.periodic <= 64
+            && self.detail.is_none_or(|detail| (training.side..=8_192).contains(&detail))
             // What is looked at is halved five times.
             && (64..=512).contains(&training.side)
             && training.side.is_multiple_of(cell)

@@ -21,6 +21,7 @@ fn recipe() -> TextureRecipe {
         name: "tiny".to_owned(),
         seed: 3,
         textures: Vec::new(),
+        detail: None,
         network: TextureNetwork { local: 4, periodic: 1, widths: vec![16, 12] },
         training: TextureSteps {
             steps: 150,

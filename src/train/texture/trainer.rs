@@ -24,6 +24,8 @@ use crate::{
 const LAST_SHARE: f64 = 0.05;
 /// Steps over which the learning rate rises.
 const RISE: f64 = 20.0;
+/// Random numbers for what is shown on the way.
+const SHOWN_PLACE: u64 = 5 << 40;
 /// Adam's decays of the first and the second moment.
 const BETAS: [f64; 2] = [0.5, 0.99];
 
@@ -73,6 +75,28 @@ impl TextureTrainer {
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// Width and height in pixels of what is drawn at every step.
+    pub fn side(&self) -> usize {
+        self.recipe.training.side
+    }
+
+    /// What the generator draws now, as it learns: one of each class, or several of one, `most` at most; pixels of red,
+    /// green and blue. The same noise each time.
+    ///
+    /// # Errors
+    /// When memory cannot be had.
+    pub fn pictures(&self, most: usize) -> Result<Vec<Vec<u8>>> {
+        let area = self.side() * self.side();
+        let draw = || -> TensorResult<Vec<Vec<u8>>> {
+            let mut rng = Rng::at(self.recipe.seed, SHOWN_PLACE);
+            let drawn = self.drawn(&self.generator.tensors(true), &mut rng)?.0.flatten_all()?.to_vec1::<f32>()?;
+            let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+            let pixels = |planes: &[f32]| (0..3 * area).map(|at| byte(planes[at % 3 * area + at / 3])).collect();
+            Ok(drawn.chunks_exact(3 * area).take(most).map(pixels).collect())
+        };
+        draw().map_err(|why| failed(&why))
     }
 
     /// Pictures that a step draws.

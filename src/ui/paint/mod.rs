@@ -9,6 +9,7 @@ mod panel;
 mod path;
 mod several;
 mod shelf;
+pub(super) mod teach;
 mod textures;
 pub mod words;
 
@@ -29,6 +30,7 @@ pub use map::MapView;
 use mix::mixed;
 pub use path::PathView;
 pub use shelf::Shelf;
+pub use teach::{MOST as MOST_PHOTOGRAPHS, Structure, TeachView};
 use textures::Textures;
 
 /// Directions that have a slider.
@@ -55,6 +57,8 @@ pub enum View {
     Map,
     /// A film from picture to picture.
     Path,
+    /// Textures that are taught from photographs.
+    Teach,
 }
 
 /// Pictures that are drawn for a view and kept nowhere.
@@ -92,6 +96,8 @@ pub struct PaintView {
     pub map: MapView,
     /// The film.
     pub path: PathView,
+    /// Textures that are taught.
+    pub teach: TeachView,
     /// What was drawn for the view that is shown.
     pub sketch: Sketch,
     /// The model that map and path belong to, by its SHA-256.
@@ -279,7 +285,7 @@ impl PaintView {
         match self.view {
             View::Gallery => self.edited(),
             View::Map => self.map.here(),
-            View::Path => None,
+            View::Path | View::Teach => None,
         }
     }
 
@@ -341,6 +347,7 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
         View::Gallery => gallery::gallery_ui(ui, state),
         View::Map => map::map_ui(ui, state),
         View::Path => path::path_ui(ui, state),
+        View::Teach => teach::teach_ui(ui, state),
     });
     preview(state);
     sketch(state);
@@ -351,10 +358,11 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
 
 /// The views, in the header.
 pub fn controls_ui(ui: &mut Ui, state: &mut State) {
-    let choices = [(View::Gallery, Key::Gallery), (View::Map, Key::SeedMap), (View::Path, Key::Path)];
-    let tips = [Key::GalleryTip, Key::SeedMapTip, Key::PathTip].map(|tip| state.t(tip).to_owned());
+    let choices =
+        [(View::Gallery, Key::Gallery), (View::Map, Key::SeedMap), (View::Path, Key::Path), (View::Teach, Key::Teach)];
+    let tips = [Key::GalleryTip, Key::SeedMapTip, Key::PathTip, Key::TeachTip].map(|tip| state.t(tip).to_owned());
     let choices = choices.map(|(view, key)| (view, state.t(key)));
-    let size = egui::vec2(3.0 * 92.0, theme::CONTROL_HEIGHT);
+    let size = egui::vec2(4.0 * 84.0, theme::CONTROL_HEIGHT);
     widgets::segmented_with_tips(ui, size, &mut state.paint.view, &choices, &tips);
 }
 
@@ -381,7 +389,7 @@ fn sketch(state: &mut State) {
     let view = &mut state.paint;
     let Some(model) = &view.model else { return };
     let mut wanted = match view.view {
-        View::Gallery => Vec::new(),
+        View::Gallery | View::Teach => Vec::new(),
         View::Map => view.map.cells(),
         View::Path => view.path.frames(),
     };

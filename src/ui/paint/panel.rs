@@ -4,7 +4,8 @@ use egui::{CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense
 use egui::{accesskit::Role, pos2, vec2};
 
 use super::{
-    DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several, words::direction_names,
+    DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several, teach,
+    words::direction_names,
 };
 use crate::{
     engine::{Entry, MarkChange},
@@ -31,6 +32,7 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
         match state.paint.view {
             View::Map => map::panel_ui(ui, state),
             View::Path => path::panel_ui(ui, state),
+            View::Teach => teach::panel_ui(ui, state),
             View::Gallery => {
                 if marks::is_several(&state.paint) {
                     several::several_ui(ui, state);

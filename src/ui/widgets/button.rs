@@ -21,7 +21,8 @@ pub fn filled_button(ui: &mut Ui, label: &str, keys: &str, enabled: bool) -> Res
     let palette = theme::palette(ui);
     let text = ui.painter().layout_no_wrap(label.to_owned(), theme::body_medium(), palette.on_accent);
     let hint = ui.painter().layout_no_wrap(keys.to_owned(), theme::key(), palette.keys_on_accent());
-    let width = 14.0 + text.size().x + 8.0 + hint.size().x + 14.0;
+    let gap = if keys.is_empty() { 0.0 } else { 8.0 };
+    let width = 14.0 + text.size().x + gap + hint.size().x + 14.0;
     let (rect, response) = ui.allocate_exact_size(vec2(width, theme::CONTROL_HEIGHT), sense(enabled));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, label));
     let fill = if response.hovered() && enabled { palette.accent_hovered } else { palette.accent };

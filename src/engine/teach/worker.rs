@@ -1,0 +1,176 @@
+//! The loop: takes inputs, and steps while something is taught.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::TryRecvError;
+
+use super::{Looked, Parts, TeachInput, TeachState, Teaching, ToTeach};
+use crate::{
+    Error, Result, crash,
+    engine::lock,
+    generate::image::Picture,
+    kernels::buffer::KeepMemory,
+    train::texture::{self, Photographs, TextureRecipe, TextureTrainer},
+};
+
+/// Width and height of the small picture of a photograph.
+const THUMBNAIL: u32 = 192;
+/// How often what is drawn is shown.
+const SHOWN_EVERY: Duration = Duration::from_secs(2);
+/// How often the model is saved on the way.
+const KEPT_EVERY: Duration = Duration::from_secs(30);
+/// Distances that are shown, at most.
+const POINTS: u64 = 200;
+/// Pictures that are shown at most.
+const SAMPLES: usize = 8;
+
+/// What is being taught.
+struct Lesson {
+    trainer: TextureTrainer,
+    path: PathBuf,
+    steps: u64,
+    begun: Instant,
+    shown: Instant,
+    kept: Instant,
+    /// Distances since the last that is shown.
+    sum: (f64, u32),
+    _memory: KeepMemory,
+}
+
+pub(in crate::engine) struct Worker {
+    parts: Parts,
+    lesson: Option<Lesson>,
+}
+
+impl Worker {
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, lesson: None }
+    }
+
+    /// Works until the window's side has gone; what is being taught is saved then.
+    pub fn run(mut self) {
+        loop {
+            let input = match self.lesson {
+                None => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
+                Some(_) => self.parts.inputs.try_recv(),
+            };
+            let input = match input {
+                Ok(input) => Some(input),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => {
+                    // Nobody is left to read why it failed.
+                    let _ = catch_unwind(AssertUnwindSafe(|| self.finish()));
+                    return;
+                }
+            };
+            let worked = catch_unwind(AssertUnwindSafe(|| match input {
+                Some(input) => self.take(input),
+                None => self.step(),
+            }));
+            let error = match worked {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error,
+                Err(payload) => crash::caught(("teaching", "教学"), payload),
+            };
+            self.lesson = None;
+            self.show(|state| (state.teaching, state.error) = (None, Some(error)));
+            (self.parts.waker)();
+        }
+    }
+
+    fn take(&mut self, input: TeachInput) -> Result<()> {
+        match input {
+            TeachInput::Look(path) => {
+                let seen = texture::look(&path, THUMBNAIL).map(|(width, height, rgb)| Picture { width, height, rgb });
+                self.show(|state| state.looked.push(Looked { path, seen }));
+            }
+            TeachInput::Begin(wish) if self.lesson.is_none() => self.begin(*wish)?,
+            // One at a time; the window does not ask for more.
+            TeachInput::Begin(_) => {}
+            TeachInput::Finish => self.finish()?,
+        }
+        (self.parts.waker)();
+        Ok(())
+    }
+
+    fn begin(&mut self, wish: ToTeach) -> Result<()> {
+        let ToTeach { photographs, detail, steps, path } = wish;
+        self.show(|state| state.teaching = Some(Teaching { steps, ..Teaching::default() }));
+        (self.parts.waker)();
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|why| Error::file(("create", "创建"), folder, &why))?;
+        }
+        let recipe = TextureRecipe::quick(photographs.len(), detail, steps);
+        let photographs = Photographs::of_files(&photographs, &recipe)?;
+        let trainer = TextureTrainer::new(recipe, &photographs)?;
+        let now = Instant::now();
+        let _memory = KeepMemory::begin();
+        self.lesson = Some(Lesson { trainer, path, steps, begun: now, shown: now, kept: now, sum: (0.0, 0), _memory });
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let Some(lesson) = &mut self.lesson else { return Ok(()) };
+        let distance = lesson.trainer.step(lesson.steps)?;
+        lesson.sum = (lesson.sum.0 + distance, lesson.sum.1 + 1);
+        let (step, steps) = (lesson.trainer.steps(), lesson.steps);
+        let every = steps.div_ceil(POINTS).max(1);
+        let point = step.is_multiple_of(every).then(|| {
+            let (sum, count) = std::mem::take(&mut lesson.sum);
+            (sum / f64::from(count)) as f32
+        });
+        let is_due = lesson.shown.elapsed() >= SHOWN_EVERY || step == 1;
+        let samples = if is_due {
+            lesson.shown = Instant::now();
+            let side = lesson.trainer.side() as u32;
+            let rgb = lesson.trainer.pictures(SAMPLES)?;
+            Some(rgb.into_iter().map(|rgb| Picture { width: side, height: side, rgb }).collect())
+        } else {
+            None
+        };
+        let per_step = lesson.begun.elapsed().as_secs_f32() / step as f32;
+        let is_kept = lesson.kept.elapsed() >= KEPT_EVERY;
+        if is_kept {
+            lesson.trainer.export(&lesson.path)?;
+            lesson.kept = Instant::now();
+        }
+        let path = is_kept.then(|| lesson.path.clone());
+        self.show(|state| {
+            state.kept = path.or(state.kept.take());
+            let Some(teaching) = &mut state.teaching else { return };
+            (teaching.step, teaching.seconds_left) = (step, Some(per_step * (steps - step) as f32));
+            teaching.distances.extend(point);
+            if let Some(samples) = samples {
+                (teaching.samples, teaching.number) = (samples, teaching.number + 1);
+            }
+        });
+        if is_due || point.is_some() {
+            (self.parts.waker)();
+        }
+        if step >= steps {
+            self.finish()?;
+            (self.parts.waker)();
+        }
+        Ok(())
+    }
+
+    /// Saves what was learnt, and teaches no more.
+    fn finish(&mut self) -> Result<()> {
+        let Some(lesson) = self.lesson.take() else { return Ok(()) };
+        let saved = lesson.trainer.export(&lesson.path);
+        self.show(|state| {
+            state.teaching = None;
+            state.done = saved.is_ok().then(|| lesson.path.clone());
+        });
+        saved
+    }
+
+    fn show<R>(&self, change: impl FnOnce(&mut TeachState) -> R) -> R {
+        change(&mut lock(&self.parts.state))
+    }
+}
