@@ -9,6 +9,8 @@
 //! one, and neither lock nor allocate. Everything else happens on the thread that makes the sound. A device that disappears is opened again, or
 //! the default one in its place; what is recorded is what was made, never what a device happened to play.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod ahead;
 mod convert;
 mod drain;
 mod feed;
@@ -21,6 +23,8 @@ mod reel;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use ahead::ask_to_go_ahead;
 pub use convert::Converter;
 pub use drain::{Drain, Meter};
 pub use feed::{Controls, Feed};

@@ -197,7 +197,13 @@ impl Engine {
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || {
-            priority::go_ahead();
+            let refused = priority::go_ahead();
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            if let Some((thread, nice)) = refused {
+                crate::audio::ask_to_go_ahead(thread, nice);
+            }
+            #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+            let _ = refused;
             sound::Worker::new(sound_parts).run();
         })?;
         engine.spawn_behind("atelier-paint", move || paint::Worker::new(paint_parts).run())?;

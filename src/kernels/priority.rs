@@ -16,13 +16,17 @@ pub fn stand_back() {
 }
 
 /// Lets the calling thread, and those that it starts, go before every other, where the system allows it to this user: for
-/// what must keep up with a clock. Elsewhere nothing changes.
-pub fn go_ahead() {
+/// what must keep up with a clock. Where it does not, nothing changes, and the thread's number in the system is given, with
+/// how far ahead it should go (negative), for whoever can ask elsewhere.
+pub fn go_ahead() -> Option<(u64, i32)> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: as above.
     unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, -NICE);
+        if libc::setpriority(libc::PRIO_PROCESS, 0, -NICE) != 0 {
+            return u64::try_from(libc::gettid()).ok().map(|thread| (thread, -NICE));
+        }
     }
+    None
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
@@ -51,7 +55,8 @@ mod tests {
             // SAFETY: as above.
             let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
             let before = nice();
-            go_ahead();
+            let refused = go_ahead();
+            assert_eq!(refused.is_some(), nice() != -NICE);
             [before, nice()]
         });
         assert!([ahead[0], -NICE].contains(&ahead[1]), "{ahead:?}");
