@@ -159,10 +159,15 @@ fn texture(args: &Args, recipe: &TextureRecipe, out: &mut Output<'_>) -> Result 
     let mut printed = Printed { out, json: args.json, unread: None };
     let steps = args.steps.unwrap_or(recipe.training.steps);
     texture::run(recipe, &photographs, (&args.out, args.resume), steps, &AtomicBool::new(false), &mut |report| {
-        let texture::TextureReport { step, distance, images_per_s } = report;
+        let texture::TextureReport { step, distance, distance_of_real, images_per_s } = report;
+        let real = distance_of_real.map(|real| match lang {
+            Lang::En => format!(" (real {real:.3})"),
+            Lang::Zh => format!("（真实照片 {real:.3}）"),
+        });
+        let real = real.unwrap_or_default();
         printed.line(report, || match lang {
-            Lang::En => format!("step {step}: distance {distance:.3}, {images_per_s:.1} images/s"),
-            Lang::Zh => format!("第 {step} 步：距离 {distance:.3}，{images_per_s:.1} 张/秒"),
+            Lang::En => format!("step {step}: distance {distance:.3}{real}, {images_per_s:.1} images/s"),
+            Lang::Zh => format!("第 {step} 步：距离 {distance:.3}{real}，{images_per_s:.1} 张/秒"),
         });
         Ok(())
     })?;

@@ -550,6 +550,8 @@ strings! {
     TeachingDone: "“{0}” has learnt its textures; Generate draws them in any size.", "“{0}”已学会纹理；点击“生成”即可绘出任意大小。";
     TeachBusy: "A network is learning just now; wait, or finish it first.", "网络正在学习，请稍候或先结束。";
     TeachNoPlace: "There is no library folder to keep the model in; choose one in Settings.", "没有可存放模型的资料库文件夹，请在设置中选择。";
+    Tiled: "Side by side", "平铺";
+    TiledTip: "Show it twice each way, to see that it has no seam", "横竖各排两份，查看是否无缝";
     AddToPath: "Add to the path", "加入路径";
     AddToPathTip: "Put this picture at the end of the path", "把这张图片放到路径末尾";
     AddedToPath: "The picture is at the end of the path, number {0}.", "图片已加入路径末尾，第 {0} 张。";

@@ -75,6 +75,24 @@ impl Judge {
         build().map_err(|why| crate::train::learner::failed(&why))
     }
 
+    /// The mean distance of the photographs' own squares, which differ from the whole as well.
+    pub(super) fn distance_of_real(&self, photographs: &Photographs, side: usize, seed: u64) -> Result<f64> {
+        let measure = || -> TensorResult<f64> {
+            let (mut sum, mut count) = (0.0, 0);
+            for (class, planes) in photographs.all.iter().enumerate() {
+                let squares = planes.squares(side, &mut Rng::at(seed, u64::MAX - 1 - class as u64));
+                for squares in squares.chunks(BATCH) {
+                    let shape = (squares.len(), 3, side, side);
+                    let pictures = Tensor::from_vec(squares.concat(), shape, &Device::Cpu)?;
+                    let distance = self.distance(&pictures, &vec![class as u32; squares.len()])?.to_scalar::<f32>()?;
+                    (sum, count) = (sum + f64::from(distance) * squares.len() as f64, count + squares.len());
+                }
+            }
+            Ok(sum / count.max(1) as f64)
+        };
+        measure().map_err(|why| crate::train::learner::failed(&why))
+    }
+
     /// The moments of every layer of pictures (N, 3, H, W) of −1..1.
     fn seen(&self, pictures: &Tensor) -> TensorResult<Vec<Tensor>> {
         let (mut pictures, mut all) = (pictures.clone(), Vec::new());

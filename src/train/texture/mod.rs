@@ -45,6 +45,9 @@ pub struct TextureReport {
     pub step: u64,
     /// The mean distance from the photographs' statistics since the last report.
     pub distance: f64,
+    /// At checkpoints: the mean distance of the photographs' own squares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_of_real: Option<f64>,
     /// Pictures drawn and compared a second.
     pub images_per_s: f64,
 }
@@ -67,6 +70,7 @@ pub fn run(
     if resume {
         trainer.resume(&checkpoint)?;
     }
+    let distance_of_real = trainer.distance_of_real(photographs)?;
     let (mut begun, mut sum, mut count) = (Instant::now(), 0.0, 0_u32);
     while trainer.steps() < steps && !stop.load(Ordering::Relaxed) {
         sum += trainer.step(steps)?;
@@ -83,7 +87,8 @@ pub fn run(
                     &sheet(&trainer, recipe.seed)?,
                 )?;
             }
-            report(&TextureReport { step, distance: sum / f64::from(count), images_per_s })?;
+            let distance_of_real = saves.then_some(distance_of_real);
+            report(&TextureReport { step, distance: sum / f64::from(count), distance_of_real, images_per_s })?;
             (begun, sum, count) = (Instant::now(), 0.0, 0);
         }
     }

@@ -53,6 +53,9 @@ fn textures_are_learnt_and_drawn_in_any_size() {
     run(&recipe(), &photographs, (dir.path(), false), 150, &go, &mut report).expect("trains");
     assert_eq!(reports.iter().map(|report| report.step).collect::<Vec<_>>(), [50, 75, 100, 150]);
     assert!(reports[3].distance < 0.5 * reports[0].distance, "{reports:?}");
+    assert!(reports[0].distance_of_real.is_none());
+    let real = reports[3].distance_of_real.expect("at checkpoints");
+    assert!(real > 0.0 && real < reports[0].distance, "{real}");
     assert!(dir.path().join("samples/step-000150.png").exists());
     let why = run(&recipe(), &photographs, (dir.path(), false), 150, &go, &mut |_| Ok(())).expect_err("refused");
     assert!(why.to_string().contains("--resume"));

@@ -72,6 +72,14 @@ impl TextureTrainer {
         &self.config
     }
 
+    /// The mean distance of the photographs' own squares from the statistics of the whole photographs.
+    ///
+    /// # Errors
+    /// When memory cannot be had.
+    pub fn distance_of_real(&self, photographs: &Photographs) -> Result<f64> {
+        self.judge.distance_of_real(photographs, self.side(), self.recipe.seed)
+    }
+
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.step

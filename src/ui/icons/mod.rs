@@ -70,6 +70,7 @@ icons! {
     Languages "languages",
     Branch "git-branch",
     Compare "columns-2",
+    Tiles "grid-2x2",
     Processor "cpu",
     Send "arrow-up",
     Edit "pencil",

@@ -87,6 +87,8 @@ pub struct PaintView {
     pub per_second: Option<f32>,
     /// Where an enlarged picture shown large gives way to what it was enlarged from, 0..=1 from the left.
     pub divide: f32,
+    /// Whether a texture shown large is shown beside itself.
+    pub tiled: bool,
     /// The line of words above the gallery, and as it was when it was last obeyed.
     pub words: String,
     pub obeyed: String,

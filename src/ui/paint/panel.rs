@@ -92,7 +92,15 @@ fn large_ui(ui: &mut Ui, state: &mut State) {
     let what = what_of(state, &entry);
     let texture = texture.map(|texture| (texture, entry.size.map(|side| side as f32)));
     let (response, place) = picture_ui(ui, texture, &what, Sense::click_and_drag());
-    if state.paint.previewed.is_none() && state.paint.before().is_some() {
+    if state.paint.tiled
+        && is_texture(state)
+        && let Some(whole) = whole
+    {
+        let texture = state.paint.textures.tiled(ui.ctx(), id, &whole.picture);
+        let radius = CornerRadius::same(theme::CARD_RADIUS);
+        let twice = Rect::from_min_size(egui::Pos2::ZERO, Vec2::splat(2.0));
+        egui::Image::from_texture((texture, place.size())).uv(twice).corner_radius(radius).paint_at(ui, place);
+    } else if state.paint.previewed.is_none() && state.paint.before().is_some() {
         before_ui(ui, &mut state.paint, place, &response);
         response.on_hover_text(state.t(Key::BeforeAfterTip));
     }
@@ -109,6 +117,13 @@ fn large_ui(ui: &mut Ui, state: &mut State) {
     }
     ui.add_space(16.0);
     directions_ui(ui, state);
+}
+
+/// Whether the chosen picture joins itself at the edges.
+fn is_texture(state: &State) -> bool {
+    let by_open =
+        state.paint.chosen().is_some_and(|chosen| state.paint.is_by_open_model(chosen) && !chosen.is_enlarged);
+    by_open && state.paint.previewed.is_none() && state.paint.model.as_ref().is_some_and(|model| model.any_size)
 }
 
 /// Over an enlarged picture: what it was enlarged from, left of a line that is dragged.
@@ -180,6 +195,13 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
                     let requests: Vec<ImageRequest> = requests.collect();
                     state.preferences.painting.seed = seed.wrapping_add(VARIATIONS as u64) % preferences::MOST_SEED;
                     state.ask(Action::Draw(requests));
+                }
+            }
+            if is_texture(state) {
+                let on = state.paint.tiled;
+                let toggle = widgets::icon_toggle(ui, Icon::Tiles, state.t(Key::Tiled), on);
+                if toggle.on_hover_text(state.t(Key::TiledTip)).clicked() {
+                    state.paint.tiled = !on;
                 }
             }
             if let Some(request) = edited.clone() {

@@ -21,6 +21,8 @@ pub(super) struct Textures {
     /// Whole pictures that are shown large, by slot.
     large: HashMap<usize, (PictureId, TextureHandle)>,
     preview: Option<(u64, TextureHandle)>,
+    /// A picture that is shown several times side by side.
+    tiled: Option<(PictureId, TextureHandle)>,
     /// Those of a view's own pictures, by slot, with what each shows.
     sketches: HashMap<usize, ((u64, usize), TextureHandle)>,
     frame: u64,
@@ -82,6 +84,16 @@ impl Textures {
             texture.set(image(picture), OPTIONS);
         }
         texture.id()
+    }
+
+    /// The texture of a picture that is shown several times side by side: it goes on where it ends.
+    pub fn tiled(&mut self, ctx: &Context, id: PictureId, picture: &Picture) -> TextureId {
+        if let Some((_, texture)) = self.tiled.as_ref().filter(|(known, _)| *known == id) {
+            return texture.id();
+        }
+        let options = TextureOptions { wrap_mode: egui::TextureWrapMode::Repeat, ..OPTIONS };
+        let texture = ctx.load_texture("tiled", image(picture), options);
+        self.tiled.insert((id, texture)).1.id()
     }
 
     /// The texture of a slot of a view, which shows `picture`, known by `key`.
