@@ -68,6 +68,7 @@ fn textures_are_taught_from_photographs_and_the_model_is_opened() {
             ];
         });
         settle(&mut harness);
+        harness.get_by_label_contains(word("“tiny.png” is too small", "“tiny.png”太小"));
         press(&mut harness, word("Take out “tiny”", "移除“tiny”"));
         assert_eq!(harness.state().state().paint.teach.photographs.len(), 2);
         harness.get_by_role_and_label(Role::RadioButton, word("Coarse", "粗")).click();

@@ -155,9 +155,6 @@ fn photographs_ui(ui: &mut Ui, state: &mut State) {
                 let (rect, response) = ui.allocate_exact_size(Vec2::splat(PHOTOGRAPH), Sense::hover());
                 photograph_ui(ui, rect, index, photograph, textures);
                 response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &photograph.name));
-                if let Some(Err(why)) = &photograph.seen {
-                    response.on_hover_text(why.text(lang));
-                }
                 if may_change {
                     let corner =
                         Rect::from_center_size(pos2(rect.right() - 14.0, rect.top() + 14.0), Vec2::splat(20.0));
@@ -180,6 +177,9 @@ fn photographs_ui(ui: &mut Ui, state: &mut State) {
             });
         }
     });
+    for why in teach.photographs.iter().filter_map(|photograph| photograph.seen.as_ref()?.as_ref().err()) {
+        ui.label(egui::RichText::new(why.text(lang)).font(theme::row()).color(theme::palette(ui).error));
+    }
     if let Some(index) = out {
         teach.photographs.remove(index);
     }
