@@ -445,6 +445,7 @@ impl App {
     /// The end: the engine finishes what it was given, then whatever is newer is written here.
     fn finish(&mut self) {
         self.link = None;
+        self.list_taught();
         self.finish_documents();
         if let Some(path) = &self.places.settings
             && self.state.preferences != self.kept

@@ -72,6 +72,10 @@ impl App {
             }
             TeachAction::Begin => self.begin_teaching(),
             TeachAction::Finish => self.tell_teacher(TeachInput::Finish),
+            TeachAction::Discard => {
+                self.tell_teacher(TeachInput::Discard);
+                self.state.paint.teach.path = None;
+            }
         }
     }
 
@@ -89,6 +93,14 @@ impl App {
         }
     }
 
+    /// When the window has closed: what was being taught is on the list when it opens again.
+    pub(super) fn list_taught(&mut self) {
+        let opened = &mut self.state.preferences.opened_models;
+        if let Some(path) = self.state.paint.teach.path.take().filter(|path| path.exists() && !opened.contains(path)) {
+            opened.insert(0, path);
+        }
+    }
+
     fn begin_teaching(&mut self) {
         if !self.state.paint.teach.is_ready() {
             return;
@@ -99,11 +111,12 @@ impl App {
         let view = &self.state.paint.teach;
         let path = free(&folder.join(FOLDER), &plain_name(&view.title()));
         let wish = ToTeach {
-            photographs: view.usable().map(|it| (it.path.clone(), it.name.trim().to_owned())).collect(),
+            photographs: view.called(),
             detail: view.structure.detail(),
             steps: view.steps(),
-            path,
+            path: path.clone(),
         };
+        self.state.paint.teach.path = Some(path);
         self.tell_teacher(TeachInput::Begin(Box::new(wish)));
     }
 }

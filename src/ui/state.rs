@@ -105,6 +105,8 @@ pub enum TeachAction {
     Begin,
     /// End, and keep what was learnt.
     Finish,
+    /// End, and keep nothing.
+    Discard,
 }
 
 /// Something to be done with takes.

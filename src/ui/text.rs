@@ -547,6 +547,8 @@ strings! {
     TeachingStep: "Learning: step {0} of {1}", "学习中：第 {0} 步，共 {1} 步";
     FinishTeaching: "Finish now", "现在结束";
     FinishTeachingTip: "Keep what was learnt so far as a model", "将目前所学保留为模型";
+    DiscardTeaching: "Discard", "放弃";
+    DiscardTeachingTip: "End, and keep nothing of it", "结束且不保留所学";
     TeachingDone: "“{0}” has learnt its textures; Generate draws them in any size.", "“{0}”已学会纹理；点击“生成”即可绘出任意大小。";
     TeachBusy: "A network is learning just now; wait, or finish it first.", "网络正在学习，请稍候或先结束。";
     TeachNoPlace: "There is no library folder to keep the model in; choose one in Settings.", "没有可存放模型的资料库文件夹，请在设置中选择。";

@@ -99,6 +99,8 @@ fn textures_are_taught_from_photographs_and_the_model_is_opened() {
         harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
         settle(&mut harness);
         assert!(inputs.try_recv().is_err());
+        press(&mut harness, word("Discard", "放弃"));
+        assert_eq!(inputs.try_recv().expect("it ends"), TeachInput::Discard);
         press(&mut harness, word("Finish now", "现在结束"));
         assert_eq!(inputs.try_recv().expect("it ends"), TeachInput::Finish);
         results.extend_harness(&mut harness);

@@ -31,6 +31,8 @@ pub enum TeachInput {
     Begin(Box<ToTeach>),
     /// End as it is now; what was learnt is saved.
     Finish,
+    /// End, and keep nothing.
+    Discard,
 }
 
 /// Textures that are to be taught.

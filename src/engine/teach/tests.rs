@@ -60,6 +60,18 @@ fn photographs_are_looked_at_taught_and_the_model_draws() {
     let info = ImageModel::open("沙", &path, 1).expect("opens").info().clone();
     assert!(info.any_size && info.classes.is_empty());
 
+    // Nothing learnt, or not wanted: nothing kept.
+    let path = dir.path().join("unwanted.safetensors");
+    for end in [TeachInput::Finish, TeachInput::Discard] {
+        assert!(port.tell(TeachInput::Begin(Box::new(ToTeach { path: path.clone(), ..wish.clone() }))));
+        if end == TeachInput::Discard {
+            until(&port, |state| state.teaching.as_ref().filter(|now| now.step > 0).map(|_| ()));
+        }
+        assert!(port.tell(end));
+        until(&port, |state| state.teaching.is_none().then_some(()));
+        assert!(!path.exists() && port.look(|state| state.done.is_none()));
+    }
+
     // To the end, and with a second one; the window goes meanwhile.
     let second = photograph(dir.path(), "b.png", 200);
     let photographs = vec![(wish.photographs[0].0.clone(), "a".to_owned()), (second, "b".to_owned())];
@@ -91,6 +103,17 @@ fn what_cannot_be_taught_is_said_and_the_teacher_goes_on() {
     assert!(begin(good.clone(), good.join("x/a.safetensors")));
     until(&port, |state| state.error.take());
     assert!(port.look(|state| state.teaching.is_none()));
+    // What cannot be saved waits until there is room.
+    let path = dir.path().join("b.safetensors");
+    std::fs::create_dir_all(path.join("in the way")).expect("a folder");
+    assert!(begin(good.clone(), path.clone()));
+    until(&port, |state| state.error.take());
+    assert!(port.look(|state| state.teaching.as_ref().is_some_and(|now| now.step == 2)));
+    assert!(port.tell(TeachInput::Finish));
+    until(&port, |state| state.error.take());
+    std::fs::remove_dir_all(&path).expect("gone");
+    assert!(port.tell(TeachInput::Finish));
+    assert_eq!(until(&port, |state| state.done.take()), path);
     assert!(begin(good, dir.path().join("a.safetensors")));
     until(&port, |state| state.done.take());
 }

@@ -11,7 +11,7 @@ use crossbeam_channel::TryRecvError;
 
 use super::{Looked, Parts, TeachInput, TeachState, Teaching, ToTeach};
 use crate::{
-    Error, Result, crash,
+    Error, Lang, Result, crash,
     engine::lock,
     generate::image::Picture,
     kernels::buffer::KeepMemory,
@@ -39,6 +39,10 @@ struct Lesson {
     kept: Instant,
     /// Distances since the last that is shown.
     sum: (f64, u32),
+    /// It could not be saved when it was done: it waits to be told again.
+    waits: bool,
+    /// Whether it was saved on the way.
+    is_kept: bool,
     _memory: KeepMemory,
 }
 
@@ -55,9 +59,9 @@ impl Worker {
     /// Works until the window's side has gone; what is being taught is saved then.
     pub fn run(mut self) {
         loop {
-            let input = match self.lesson {
-                None => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
-                Some(_) => self.parts.inputs.try_recv(),
+            let input = match &self.lesson {
+                Some(lesson) if !lesson.waits => self.parts.inputs.try_recv(),
+                _ => self.parts.inputs.recv().map_err(|_| TryRecvError::Disconnected),
             };
             let input = match input {
                 Ok(input) => Some(input),
@@ -77,22 +81,56 @@ impl Worker {
                 Ok(Err(error)) => error,
                 Err(payload) => crash::caught(("teaching", "教学"), payload),
             };
-            self.lesson = None;
-            self.show(|state| (state.teaching, state.error) = (None, Some(error)));
+            self.fail(error);
             (self.parts.waker)();
         }
+    }
+
+    /// Teaching cannot go on; what was learnt up to then is kept, if it can be.
+    fn fail(&mut self, error: Error) {
+        let kept = self.lesson.take().filter(|lesson| lesson.trainer.steps() > 0).and_then(|lesson| {
+            let saved = catch_unwind(AssertUnwindSafe(|| lesson.trainer.export(&lesson.path)));
+            matches!(saved, Ok(Ok(()))).then_some(lesson.path)
+        });
+        let error = match &kept {
+            Some(path) => {
+                let name = path.display();
+                Error::new(
+                    format!("Teaching stopped, and what was learnt is kept as “{name}”: {}", error.text(Lang::En)),
+                    format!("教学中止，所学已保留为“{name}”：{}", error.text(Lang::Zh)),
+                )
+            }
+            None => error,
+        };
+        self.show(|state| {
+            (state.teaching, state.error) = (None, Some(error));
+            state.kept = kept.or(state.kept.take());
+        });
+    }
+
+    /// Ends without keeping anything.
+    fn discard(&mut self) {
+        let Some(lesson) = self.lesson.take() else { return };
+        if lesson.is_kept {
+            // Should it not go, it stays a model that can be taken off the list.
+            let _ = fs::remove_file(&lesson.path);
+        }
+        self.show(|state| (state.teaching, state.kept) = (None, None));
     }
 
     fn take(&mut self, input: TeachInput) -> Result<()> {
         match input {
             TeachInput::Look(path) => {
-                let seen = texture::look(&path, THUMBNAIL).map(|(width, height, rgb)| Picture { width, height, rgb });
+                let seen = catch_unwind(AssertUnwindSafe(|| texture::look(&path, THUMBNAIL)))
+                    .unwrap_or_else(|payload| Err(crash::caught(("reading the photograph", "读取照片"), payload)))
+                    .map(|(width, height, rgb)| Picture { width, height, rgb });
                 self.show(|state| state.looked.push(Looked { path, seen }));
             }
             TeachInput::Begin(wish) if self.lesson.is_none() => self.begin(*wish)?,
             // One at a time; the window does not ask for more.
             TeachInput::Begin(_) => {}
-            TeachInput::Finish => self.finish()?,
+            TeachInput::Finish => self.finish(),
+            TeachInput::Discard => self.discard(),
         }
         (self.parts.waker)();
         Ok(())
@@ -110,7 +148,18 @@ impl Worker {
         let trainer = TextureTrainer::new(recipe, &photographs)?;
         let now = Instant::now();
         let _memory = KeepMemory::begin();
-        self.lesson = Some(Lesson { trainer, path, steps, begun: now, shown: now, kept: now, sum: (0.0, 0), _memory });
+        self.lesson = Some(Lesson {
+            trainer,
+            path,
+            steps,
+            begun: now,
+            shown: now,
+            kept: now,
+            sum: (0.0, 0),
+            waits: false,
+            is_kept: false,
+            _memory,
+        });
         Ok(())
     }
 
@@ -134,14 +183,19 @@ impl Worker {
             None
         };
         let per_step = lesson.begun.elapsed().as_secs_f32() / step as f32;
-        let is_kept = lesson.kept.elapsed() >= KEPT_EVERY;
-        if is_kept {
-            lesson.trainer.export(&lesson.path)?;
+        let kept = (lesson.kept.elapsed() >= KEPT_EVERY).then(|| {
             lesson.kept = Instant::now();
-        }
-        let path = is_kept.then(|| lesson.path.clone());
+            let saved = lesson.trainer.export(&lesson.path).map(|()| lesson.path.clone());
+            lesson.is_kept |= saved.is_ok();
+            saved
+        });
         self.show(|state| {
-            state.kept = path.or(state.kept.take());
+            match kept {
+                Some(Ok(path)) => state.kept = Some(path),
+                // The next time it may be saved: nothing is lost but time.
+                Some(Err(why)) => state.error = Some(why),
+                None => {}
+            }
             let Some(teaching) = &mut state.teaching else { return };
             (teaching.step, teaching.seconds_left) = (step, Some(per_step * (steps - step) as f32));
             teaching.distances.extend(point);
@@ -153,21 +207,30 @@ impl Worker {
             (self.parts.waker)();
         }
         if step >= steps {
-            self.finish()?;
+            self.finish();
             (self.parts.waker)();
         }
         Ok(())
     }
 
-    /// Saves what was learnt, and teaches no more.
-    fn finish(&mut self) -> Result<()> {
-        let Some(lesson) = self.lesson.take() else { return Ok(()) };
-        let saved = lesson.trainer.export(&lesson.path);
-        self.show(|state| {
-            state.teaching = None;
-            state.done = saved.is_ok().then(|| lesson.path.clone());
-        });
-        saved
+    /// Saves what was learnt, and teaches no more. If it cannot be saved, it waits until it is told to once more.
+    fn finish(&mut self) {
+        let Some(lesson) = &mut self.lesson else { return };
+        if lesson.trainer.steps() == 0 {
+            // It has learnt nothing yet.
+            return self.discard();
+        }
+        let path = lesson.path.clone();
+        match lesson.trainer.export(&path) {
+            Ok(()) => {
+                self.lesson = None;
+                self.show(|state| (state.teaching, state.done) = (None, Some(path)));
+            }
+            Err(why) => {
+                lesson.waits = lesson.trainer.steps() >= lesson.steps;
+                self.show(|state| state.error = Some(why));
+            }
+        }
     }
 
     fn show<R>(&self, change: impl FnOnce(&mut TeachState) -> R) -> R {

@@ -180,7 +180,7 @@ pub(in crate::train) fn file(path: &Path) -> std::result::Result<Vec<u8>, String
 }
 
 /// A picture from the bytes of its file.
-pub(in crate::train) fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
+fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
     let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(1 << 30);

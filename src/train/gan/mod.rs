@@ -73,11 +73,12 @@ pub fn run(
     if resume {
         trainer.resume(&checkpoint)?;
     }
-    let (mut begun, mut sums, mut count) = (Instant::now(), [0.0; 2], 0_u32);
+    let (mut begun, mut sums, mut count, mut unsaved) = (Instant::now(), [0.0; 2], 0_u32, false);
     while trainer.steps() < steps && !stop.load(Ordering::Relaxed) {
         let losses = trainer.step(steps)?;
         sums = [sums[0] + losses.generator, sums[1] + losses.critic];
         count += 1;
+        unsaved = true;
         let step = trainer.steps();
         let saves = step.is_multiple_of(recipe.training.checkpoint_every) || step == steps;
         if saves || step.is_multiple_of(REPORT_EVERY) {
@@ -85,6 +86,7 @@ pub fn run(
             let images_per_s = count_f * recipe.training.batch as f64 / begun.elapsed().as_secs_f64();
             if saves {
                 trainer.save(&checkpoint)?;
+                unsaved = false;
                 trainer.export(&folder.join(format!("{}.safetensors", recipe.name)))?;
                 files::write_whole(
                     &folder.join(format!("samples/step-{step:06}.png")),
@@ -104,7 +106,7 @@ pub fn run(
             (begun, sums, count) = (Instant::now(), [0.0; 2], 0);
         }
     }
-    if count > 0 {
+    if unsaved {
         trainer.save(&checkpoint)?;
     }
     Ok(())

@@ -71,16 +71,18 @@ pub fn run(
         trainer.resume(&checkpoint)?;
     }
     let distance_of_real = trainer.distance_of_real(photographs)?;
-    let (mut begun, mut sum, mut count) = (Instant::now(), 0.0, 0_u32);
+    let (mut begun, mut sum, mut count, mut unsaved) = (Instant::now(), 0.0, 0_u32, false);
     while trainer.steps() < steps && !stop.load(Ordering::Relaxed) {
         sum += trainer.step(steps)?;
         count += 1;
+        unsaved = true;
         let step = trainer.steps();
         let saves = step.is_multiple_of(recipe.training.checkpoint_every) || step == steps;
         if saves || step.is_multiple_of(REPORT_EVERY) {
             let images_per_s = f64::from(count) * trainer.batch() as f64 / begun.elapsed().as_secs_f64();
             if saves {
                 trainer.save(&checkpoint)?;
+                unsaved = false;
                 trainer.export(&folder.join(format!("{}.safetensors", recipe.name)))?;
                 files::write_whole(
                     &folder.join(format!("samples/step-{step:06}.png")),
@@ -92,7 +94,7 @@ pub fn run(
             (begun, sum, count) = (Instant::now(), 0.0, 0);
         }
     }
-    if count > 0 {
+    if unsaved {
         trainer.save(&checkpoint)?;
     }
     Ok(())

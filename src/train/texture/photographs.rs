@@ -1,19 +1,24 @@
 //! Photographs of textures.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 
-use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder as _, ImageReader, ImageResult, imageops::FilterType};
 
 use super::recipe::{Photograph, TextureRecipe};
 use crate::{
     Error, Result,
     nets::dcgan::ClassName,
     random::Rng,
-    train::gan::data::{decoded, file, listed, planes},
+    train::gan::data::{file, listed, planes},
 };
 
 /// The squares of a photograph that are looked at, at most.
 const MOST_SQUARES: usize = 128;
+/// Pixels that a photograph may have each way.
+const MOST_SIDE: u32 = 16_384;
 /// Photographs that a folder may hold.
 const MOST: usize = 100;
 
@@ -84,7 +89,24 @@ impl Photographs {
     }
 }
 
-fn read(path: &Path) -> Result<image::DynamicImage> {
+/// The pixels of a photograph, as it is meant to be seen.
+fn decoded(bytes: Vec<u8>) -> std::result::Result<DynamicImage, String> {
+    let decode = || -> ImageResult<DynamicImage> {
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+        let mut limits = image::Limits::default();
+        (limits.max_alloc, limits.max_image_width, limits.max_image_height) =
+            (Some(1 << 30), Some(MOST_SIDE), Some(MOST_SIDE));
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder()?;
+        let orientation = decoder.orientation()?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
+    };
+    decode().map_err(|why| why.to_string())
+}
+
+fn read(path: &Path) -> Result<DynamicImage> {
     file(path).and_then(decoded).map_err(|why| {
         let name = path.display();
         Error::new(
@@ -113,7 +135,9 @@ pub fn look(path: &Path, side: u32) -> Result<(u32, u32, Vec<u8>)> {
     if width.min(height) < least as u32 {
         return Err(too_small(path, [width as usize, height as usize], least));
     }
-    let small = picture.resize_to_fill(side, side, FilterType::Triangle);
+    let square = width.min(height);
+    let middle = picture.crop_imm((width - square) / 2, (height - square) / 2, square, square);
+    let small = middle.resize_exact(side, side, FilterType::Triangle);
     let (planes, area) = (planes(&small, 3), (side * side) as usize);
     Ok((side, side, (0..area * 3).map(|at| planes[at % 3 * area + at / 3]).collect()))
 }

@@ -73,8 +73,26 @@ pub struct TeachView {
     pub structure: Structure,
     pub thorough: bool,
     pub teaching: Option<Teaching>,
+    /// The file of what is taught, or was taught last.
+    pub path: Option<PathBuf>,
     /// Photographs so far.
     count: u64,
+}
+
+impl Photograph {
+    /// What the texture is called; as the file is, if its name was taken away.
+    pub fn called(&self) -> String {
+        let name = plain(self.name.trim());
+        if name.is_empty() { stem(&self.path) } else { name }
+    }
+}
+
+fn stem(path: &std::path::Path) -> String {
+    plain(&path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(MOST_LETTERS).collect()
 }
 
 impl TeachView {
@@ -83,8 +101,7 @@ impl TeachView {
         if self.photographs.len() >= MOST || self.photographs.iter().any(|photograph| photograph.path == path) {
             return false;
         }
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let name: String = name.chars().filter(|c| !c.is_control()).take(MOST_LETTERS).collect();
+        let name = stem(&path);
         self.count += 1;
         self.photographs.push(Photograph { path, name, seen: None, number: self.count });
         true
@@ -108,11 +125,28 @@ impl TeachView {
         if self.thorough { 1_500 + 300 * more } else { 400 + 100 * more }
     }
 
+    /// The photographs that are taught, each under a name of its own.
+    pub fn called(&self) -> Vec<(PathBuf, String)> {
+        let mut called: Vec<(PathBuf, String)> = Vec::new();
+        for photograph in self.usable() {
+            let name = photograph.called();
+            let numbered = (2..).map(|number| format!("{name} {number}"));
+            let is_free = |name: &String| called.iter().all(|(_, other)| other != name);
+            let free = std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or_default();
+            called.push((photograph.path.clone(), free));
+        }
+        called
+    }
+
     /// What the model is called.
     pub fn title(&self) -> String {
-        let own = self.name.trim();
-        let first = || self.usable().next().map(|photograph| photograph.name.trim().to_owned()).unwrap_or_default();
-        if own.is_empty() { first() } else { own.to_owned() }
+        let own = plain(self.name.trim());
+        if own.is_empty() { self.first_name() } else { own }
+    }
+
+    /// What it is called unless somebody says otherwise.
+    fn first_name(&self) -> String {
+        self.usable().next().map(Photograph::called).unwrap_or_default()
     }
 
     /// Whether teaching can begin.
@@ -204,13 +238,18 @@ fn photograph_ui(ui: &Ui, rect: Rect, index: usize, photograph: &Photograph, tex
 fn teaching_ui(ui: &mut Ui, state: &mut State) {
     let words = progress_words(state).unwrap_or_default();
     let heading = state.t(Key::DrawnSoFar);
+    let (discard, discard_tip) = (state.t(Key::DiscardTeaching), state.t(Key::DiscardTeachingTip));
+    let mut discards = false;
     let curve = state.t(Key::DistanceCurve);
     widgets::section(ui, heading);
     let PaintView { teach, textures, .. } = &mut state.paint;
     let Some(teaching) = &teach.teaching else { return };
     let share = (teaching.step > 0).then(|| teaching.step as f32 / teaching.steps.max(1) as f32);
     widgets::progress(ui, ui.available_width(), &words, share);
-    widgets::note(ui, &words);
+    ui.horizontal(|ui| {
+        widgets::note(ui, &words);
+        discards = widgets::link_button(ui, discard).on_hover_text(discard_tip).clicked();
+    });
     ui.horizontal_wrapped(|ui| {
         for (index, picture) in teaching.samples.iter().enumerate() {
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(SAMPLE), Sense::hover());
@@ -224,6 +263,9 @@ fn teaching_ui(ui: &mut Ui, state: &mut State) {
     if teaching.distances.len() > 1 {
         widgets::section(ui, curve);
         curve_ui(ui, teaching, curve);
+    }
+    if discards {
+        state.ask(Action::Teach(TeachAction::Discard));
     }
 }
 
@@ -295,7 +337,7 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
         ui.add_space(18.0);
         widgets::section(ui, t(Key::ModelName));
         ui.add_space(8.0);
-        let hint = TeachView { name: String::new(), ..state.paint.teach.clone() }.title();
+        let hint = state.paint.teach.first_name();
         let view = &mut state.paint.teach;
         widgets::field(ui, Id::unique("texture model"), &mut view.name, t(Key::ModelName), &hint);
         ui.add_space(18.0);
