@@ -82,21 +82,20 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         model.draw(&requests, &AtomicBool::new(false), &mut |index, picture| drawn[index] = Some(picture))?;
         seconds += begun.elapsed().as_secs_f64();
         next += requests.len() as u64;
-        for (request, picture) in requests.into_iter().zip(drawn) {
+        for (mut request, picture) in requests.into_iter().zip(drawn) {
             let Some(picture) = picture else { continue };
+            // What the seed chose: whoever searches for the class or varies the picture finds it in the recipe.
+            request.class = model.class_of(&request).map(|class| class as u32).or(request.class);
             let name = format!("{}-{}.png", file_name(&found.name), request.seeds[0].seed);
             let path = args.out.join(&name);
             let (width, height) = (picture.width, picture.height);
-            // A seed without a class chooses one: the manifest says which.
-            let drawn_class = model.class_of(&request).map(|class| class as u32).or(request.class);
+            let class_name = request.class.and_then(|class| model.info().classes.get(class as usize)).cloned();
             let work = ImageRecipe { model: model_ref.clone(), request, width, height, upscaled: None };
             let bytes = Recipe::of_image(&picture, work.clone()).to_png(&picture)?;
             files::write_whole(&path, &bytes)?;
             written.push(path.display().to_string());
             if args.manifest {
-                let class_name = drawn_class.and_then(|class| model.info().classes.get(class as usize));
-                let row = manifest::Row::new(name, sha256_of_bytes(&bytes), &work, class_name);
-                rows.push(manifest::Row { class: drawn_class, ..row });
+                rows.push(manifest::Row::new(name, sha256_of_bytes(&bytes), &work, class_name.as_ref()));
             }
         }
     }
