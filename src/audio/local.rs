@@ -10,7 +10,7 @@ use cpal::{
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
 
-use super::{DeviceInfo, DrainMaker, Feed, FeedMaker, Format, Sound, Stream};
+use super::{DeviceInfo, DrainMaker, Feed, FeedMaker, Format, Sound, Stream, go_ahead};
 use crate::{Error, Result};
 
 mod input;
@@ -110,7 +110,11 @@ fn build<T: SizedSample + FromSample<f32>>(
     let channels = usize::from(config.channels).max(1);
     // Whole frames at a time.
     let step = (CONVERTED / channels).max(1) * channels;
+    let mut begun = false;
     let fill = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
+        if !std::mem::replace(&mut begun, true) {
+            go_ahead();
+        }
         let mut samples = [0.0_f32; CONVERTED];
         for part in out.chunks_mut(step) {
             match samples.get_mut(..part.len()) {

@@ -6,10 +6,9 @@
 //! ```
 //!
 //! [`Feed::fill`] and [`Drain::take`] are all that runs in a device's callback: they move numbers out of a ring or into
-//! one, and neither lock nor allocate. Everything else happens on the thread that makes the sound. A device that disappears is opened again, or
+//! one, and neither lock nor allocate (before the first of it, the callback's thread asks to [go ahead](go_ahead)). Everything else happens on the thread that makes the sound. A device that disappears is opened again, or
 //! the default one in its place; what is recorded is what was made, never what a device happened to play.
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod ahead;
 mod convert;
 mod drain;
@@ -23,8 +22,7 @@ mod reel;
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub use ahead::ask_to_go_ahead;
+pub use ahead::go_ahead;
 pub use convert::Converter;
 pub use drain::{Drain, Meter};
 pub use feed::{Controls, Feed};

@@ -43,7 +43,7 @@ mod tests;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread::JoinHandle,
 };
 
@@ -68,10 +68,10 @@ pub use text::{OpenText, TextBackend, TextWriting};
 
 use crate::{
     Error, Result,
-    audio::{LocalMidi, LocalSound, Midi, Sound},
+    audio::{LocalMidi, LocalSound, Midi, Sound, go_ahead},
     catalogue,
     generate::{audio::AudioModel, image::ImageModel},
-    kernels::{pool::Pool, priority},
+    kernels::{pool::Pool, priority, with_pool},
 };
 use count::CountQueue;
 use frames::Frames;
@@ -197,14 +197,8 @@ impl Engine {
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
         engine.spawn("atelier-sound", move || {
-            let refused = priority::go_ahead();
-            #[cfg(all(target_os = "linux", target_env = "gnu"))]
-            if let Some((thread, nice)) = refused {
-                crate::audio::ask_to_go_ahead(thread, nice);
-            }
-            #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-            let _ = refused;
-            sound::Worker::new(sound_parts).run();
+            go_ahead();
+            with_pool(urgent_pool(), || sound::Worker::new(sound_parts).run());
         })?;
         engine.spawn_behind("atelier-paint", move || paint::Worker::new(paint_parts).run())?;
         engine.spawn_behind("atelier-teach", move || teach::Worker::new(teach_parts).run())?;
@@ -326,6 +320,12 @@ impl Drop for Engine {
             let _ = thread.join();
         }
     }
+}
+
+/// The threads that help to make sound. The pool of the process would keep it waiting: its workers stand back.
+fn urgent_pool() -> &'static Pool {
+    static URGENT: OnceLock<Pool> = OnceLock::new();
+    URGENT.get_or_init(|| Pool::urgent(go_ahead))
 }
 
 fn busy() -> Error {

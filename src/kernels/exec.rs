@@ -9,7 +9,7 @@ use std::{
 use super::{Level, Pool, pool::physical_cores};
 
 thread_local! {
-    /// The pool that [`with_threads`] chose for this thread.
+    /// The pool that [`with_pool`] chose for this thread.
     static CHOSEN: Cell<Option<&'static Pool>> = const { Cell::new(None) };
 }
 
@@ -17,6 +17,11 @@ thread_local! {
 ///
 /// A pool is made for each number asked for and kept: idle ones use no processor time, and few numbers are ever asked for.
 pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
+    with_pool(pool_of(threads), work)
+}
+
+/// Runs `work` with the kernels it calls on this pool.
+pub fn with_pool<R>(pool: &'static Pool, work: impl FnOnce() -> R) -> R {
     /// Puts back what was chosen before, whatever happens inside.
     struct Before(Option<&'static Pool>);
     impl Drop for Before {
@@ -24,7 +29,7 @@ pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
             CHOSEN.set(self.0);
         }
     }
-    let _before = Before(CHOSEN.replace(Some(pool_of(threads))));
+    let _before = Before(CHOSEN.replace(Some(pool)));
     work()
 }
 

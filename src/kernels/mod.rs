@@ -33,6 +33,6 @@ pub(crate) mod testing;
 pub(crate) mod vector;
 pub mod wavenet;
 
-pub use exec::{Exec, with_threads};
+pub use exec::{Exec, with_pool, with_threads};
 pub use level::Level;
 pub use pool::Pool;

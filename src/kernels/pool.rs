@@ -21,8 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::priority::give_way;
+
 /// How long a worker looks for the next region before it parks.
 const SPIN: Duration = Duration::from_millis(1);
+/// The same for workers that go before other threads: little is done between the pieces of what is due soon, and others
+/// want the core meanwhile.
+const URGENT_SPIN: Duration = Duration::from_micros(60);
 /// Spins between two looks at the clock.
 const SPINS_PER_LOOK: u32 = 256;
 /// Spins of the caller at the end of a region before it offers its core to others.
@@ -66,6 +71,7 @@ struct Shared {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     stop: AtomicBool,
     parked: Vec<AtomicBool>,
+    spin: Duration,
 }
 
 // SAFETY: `job` is the only part that is not `Sync` by itself. `Pool::run` writes it while the region is
@@ -88,6 +94,16 @@ impl Pool {
     /// A pool in which `threads` threads work: the caller and `threads - 1` workers. Workers that the
     /// system refuses to start are done without.
     pub fn new(threads: usize) -> Self {
+        Self::with(threads, "kernel", SPIN, || {})
+    }
+
+    /// A pool for what is due soon, as many threads as [`Self::global`]. `begin` is called by every worker first, to have
+    /// the system let it go before others: whoever waits for a region waits for the slowest of its threads.
+    pub fn urgent(begin: impl Fn() + Clone + Send + 'static) -> Self {
+        Self::with(physical_cores(), "urgent", URGENT_SPIN, begin)
+    }
+
+    fn with(threads: usize, name: &str, spin: Duration, begin: impl Fn() + Clone + Send + 'static) -> Self {
         let count = threads.clamp(1, 256) - 1;
         let shared = Arc::new(Shared {
             state: Apart(AtomicU64::new(0)),
@@ -96,11 +112,16 @@ impl Pool {
             panic: Mutex::new(None),
             stop: AtomicBool::new(false),
             parked: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            spin,
         });
         let workers: Vec<_> = (0..count)
             .map_while(|index| {
-                let shared = Arc::clone(&shared);
-                thread::Builder::new().name(format!("kernel-{}", index + 1)).spawn(move || work(&shared, index)).ok()
+                let (shared, begin) = (Arc::clone(&shared), begin.clone());
+                let work = move || {
+                    begin();
+                    work(&shared, index);
+                };
+                thread::Builder::new().name(format!("{name}-{}", index + 1)).spawn(work).ok()
             })
             .collect();
         let handles = workers.iter().map(|worker| worker.thread().clone()).collect();
@@ -124,6 +145,7 @@ impl Pool {
     /// # Panics
     /// Passes on the first panic of a task, after the region has ended.
     pub fn run<F: Fn(usize) + Sync>(&self, tasks: usize, body: F) {
+        give_way();
         if tasks <= 1 || self.workers.is_empty() || IN_TASK.get() {
             (0..tasks).for_each(body);
             return;
@@ -285,7 +307,8 @@ fn next_region(shared: &Shared, index: usize, last: u64) -> Option<u64> {
         }
         spin_loop();
         spins = spins.wrapping_add(1);
-        if spins.is_multiple_of(SPINS_PER_LOOK) && idle_since.get_or_insert_with(Instant::now).elapsed() >= SPIN {
+        if spins.is_multiple_of(SPINS_PER_LOOK) && idle_since.get_or_insert_with(Instant::now).elapsed() >= shared.spin
+        {
             park(shared, index, state);
             idle_since = None;
         }

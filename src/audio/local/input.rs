@@ -10,7 +10,7 @@ use cpal::{
 use super::{CONVERTED, Open, failed};
 use crate::{
     Error, Result,
-    audio::{DeviceInfo, Drain, DrainMaker, Format, Stream},
+    audio::{DeviceInfo, Drain, DrainMaker, Format, Stream, go_ahead},
 };
 
 pub(super) fn list() -> Result<Vec<DeviceInfo>> {
@@ -81,7 +81,11 @@ where
     let channels = usize::from(config.channels).max(1);
     // Whole frames at a time; nobody has a device with more channels than fit.
     let step = (CONVERTED / channels).max(1) * channels;
+    let mut begun = false;
     let take = move |given: &[T], _: &cpal::InputCallbackInfo| {
+        if !std::mem::replace(&mut begun, true) {
+            go_ahead();
+        }
         let mut samples = [0.0_f32; CONVERTED];
         for part in given.chunks(step) {
             if let Some(samples) = samples.get_mut(..part.len()) {

@@ -20,6 +20,7 @@ use crate::{
     crash,
     engine::lock,
     generate::audio::{AudioModel, AudioRequest},
+    kernels::priority::Deadline,
     nets::wavenet::Tone,
 };
 use controller::Controller;
@@ -31,12 +32,18 @@ mod playing;
 
 /// What the queue to the device can hold, in seconds.
 const QUEUE_S: f32 = 1.0;
-/// What waits in it: little while somebody plays, more while a take is heard.
+/// What waits in it: little while somebody plays, a little more after each gap of a take up to so many, so that a change
+/// is heard within a tenth of a second all the same; and more while a take is heard.
 const LIVE_S: f32 = 0.06;
+const LIVE_MORE_S: f32 = 0.01;
+const LIVE_GAPS: u64 = 3;
 const TAKE_S: f32 = 0.5;
 /// What must wait before the first sound, and the most after starvations, which is less than what waits.
 const LIVE_CUSHION_S: (f32, f32) = (0.02, 0.05);
 const TAKE_CUSHION_S: (f32, f32) = (0.08, 0.4);
+/// With less than this share of it, or so many seconds, other work stands aside until there is so much.
+const LIVE_LATE: (f32, f32) = (0.7, 0.95);
+const TAKE_LATE_S: (f32, f32) = (0.15, 0.3);
 /// Blocks made at a time.
 const LIVE_BLOCKS: usize = 8;
 const TAKE_BLOCKS: usize = 32;
@@ -103,9 +110,13 @@ pub(in crate::engine) struct Worker {
     woken: Instant,
     /// How many times real time sound has been made at of late.
     pace: Option<f32>,
+    /// Late while little waits of what is being made.
+    deadline: Deadline,
     /// Gaps of players that are gone, and losses of recorders.
     underruns: u64,
     overruns: u64,
+    /// Gaps before the take that sounds.
+    gaps_before: u64,
     never: AtomicBool,
 }
 
@@ -124,8 +135,10 @@ impl Worker {
             asked: None,
             woken: Instant::now(),
             pace: None,
+            deadline: Deadline::default(),
             underruns: 0,
             overruns: 0,
+            gaps_before: 0,
             never: AtomicBool::new(false),
         }
     }
@@ -174,6 +187,7 @@ impl Worker {
     }
 
     fn fail(&mut self, error: Error) {
+        self.deadline.set_late(false);
         if let Mode::Recording(recording) = std::mem::replace(&mut self.mode, Mode::Idle) {
             self.end_recording(recording);
         }
@@ -387,6 +401,7 @@ impl Worker {
 
     /// A new take.
     fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>, sample_rate_hz: u32) {
+        self.gaps_before = self.underruns + self.player.as_ref().map_or(0, |player| player.controls().underruns());
         self.show(|state| {
             state.activity = activity;
             state.take += 1;
@@ -445,6 +460,7 @@ impl Worker {
     }
 
     fn idle(&mut self) {
+        self.deadline.set_late(false);
         self.unpaced();
         self.show(|state| {
             (state.activity, state.input_peak) = (SoundActivity::Idle, 0.0);
@@ -468,10 +484,12 @@ impl Worker {
     /// A little of the work.
     fn step(&mut self) -> Result<()> {
         let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
+        self.mind_deadline(waiting_s);
+        let live_s = self.live_s();
         match &mut self.mode {
             // An open device asks for silence a hundred times a second.
             Mode::Idle => self.drop_player(),
-            Mode::Live(live) if self.player.is_none() || waiting_s < LIVE_S => {
+            Mode::Live(live) if self.player.is_none() || waiting_s < live_s => {
                 let begun = Instant::now();
                 let mut piece = Vec::with_capacity(LIVE_BLOCKS * 8);
                 (0..LIVE_BLOCKS).for_each(|_| piece.extend_from_slice(&live.block()));
@@ -581,6 +599,28 @@ impl Worker {
         };
         player.write(&piece, &self.never)?;
         Ok(heard + piece.len())
+    }
+
+    /// How much is to wait while somebody plays.
+    fn live_s(&self) -> f32 {
+        let gaps = self.player.as_ref().map_or(0, |player| player.controls().underruns() + self.underruns);
+        LIVE_S + LIVE_MORE_S * gaps.saturating_sub(self.gaps_before).min(LIVE_GAPS) as f32
+    }
+
+    /// Has other work stand aside while less waits than is safe.
+    fn mind_deadline(&mut self, waiting_s: f32) {
+        let bounds = match &self.mode {
+            Mode::Live(live) if live.sounds() => {
+                let wanted_s = self.live_s();
+                Some((LIVE_LATE.0 * wanted_s, LIVE_LATE.1 * wanted_s))
+            }
+            Mode::Making { making, heard } if !making.done && *heard > 0 => Some(TAKE_LATE_S),
+            _ => None,
+        };
+        let is_late = bounds
+            .filter(|_| self.player.is_some())
+            .is_some_and(|(late_s, enough_s)| waiting_s < if self.deadline.is_late() { enough_s } else { late_s });
+        self.deadline.set_late(is_late);
     }
 
     fn rest(&self) {

@@ -8,7 +8,7 @@ use std::{
 use super::{AudioRequest, model::AudioNet};
 use crate::{
     kernels::{
-        pool::Pool,
+        Exec,
         wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
     },
     nets::wavenet::{Tone, mu_law},
@@ -174,7 +174,7 @@ impl Synth {
     /// Makes the next block.
     pub fn block(&mut self) -> [f32; BLOCK] {
         let net = self.net.clone();
-        let (pool, count) = (Pool::global(), self.voices.len());
+        let (pool, count) = (Exec::current().pool, self.voices.len());
         if count > 1 && self.pace.shares() {
             let together = count.div_ceil(pool.threads()).clamp(1, MOST_VOICES);
             let parts: Vec<_> = self.voices.chunks_mut(together).map(Mutex::new).collect();
