@@ -8,7 +8,7 @@ use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, catalogue, files,
     formats::hash::sha256_of_bytes,
-    generate::image::{ImageModel, ImageRequest, Picture},
+    generate::image::{ImageModel, ImageRequest, Picture, Style},
     kernels::pool::physical_cores,
     recipe::{ImageRecipe, ModelRef, Recipe, manifest},
 };
@@ -36,6 +36,15 @@ pub(super) struct Args {
     /// How far from the average picture, 0 to 2
     #[arg(long, value_name = "PSI", default_value_t = 1.0, allow_negative_numbers = true)]
     truncation: f32,
+    /// Take the look of the picture of this seed, at the layers that --style-layers names
+    #[arg(long, value_name = "S", requires = "style_layers")]
+    style_seed: Option<u64>,
+    /// The layers that take it, counted from 0 where the picture is smallest
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "style_seed")]
+    style_layers: Vec<u32>,
+    /// How far they take it, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, allow_negative_numbers = true)]
+    style_amount: f32,
     /// Width and height, of a model that draws any size
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[u32; 2]>,
@@ -69,6 +78,11 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
         class,
         truncation: args.truncation,
         size: args.size,
+        style: args.style_seed.map(|seed| Style {
+            of: Box::new(ImageRequest { class, truncation: args.truncation, ..ImageRequest::of_seed(seed) }),
+            layers: args.style_layers.clone(),
+            amount: args.style_amount,
+        }),
         ..ImageRequest::of_seed(seed.wrapping_add(index))
     };
     request(0).check().map_err(Failure::Usage)?;

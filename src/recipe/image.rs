@@ -126,7 +126,7 @@ pub fn plain_png(picture: &Picture) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::image::{Direction, SeedWeight};
+    use crate::generate::image::{Direction, SeedWeight, Style};
 
     #[test]
     fn a_recipe_travels_inside_its_picture() {
@@ -138,6 +138,7 @@ mod tests {
             truncation: 0.7,
             directions: vec![Direction { index: 1, amount: -0.3 }],
             size: None,
+            style: Some(Style { of: Box::new(ImageRequest::of_seed(8)), layers: vec![3, 4], amount: 0.75 }),
         };
         let upscaled = Some(Enlarged { model: model.clone(), scale: 2, tile: None });
         let work = ImageRecipe { model, request, width: 2, height: 1, upscaled };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::ImageRecipe;
 use crate::{
     Error, Result,
-    generate::image::{Direction, SeedWeight},
+    generate::image::{Direction, SeedWeight, Style},
 };
 
 /// The names of the two files.
@@ -47,6 +47,9 @@ pub struct Row {
     /// Steps along the model's directions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub directions: Vec<Direction>,
+    /// The look of another picture that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
     /// In pixels.
     pub width: u32,
     /// In pixels.
@@ -79,6 +82,7 @@ impl Row {
             mixed: if alone { Vec::new() } else { request.seeds.clone() },
             truncation: request.truncation,
             directions: request.directions.clone(),
+            style: request.style.clone(),
             width: recipe.width,
             height: recipe.height,
             enlarged_by: recipe.upscaled.as_ref().map(|upscaled| short(&upscaled.model.name)),

@@ -599,6 +599,9 @@ strings! {
     DirectionName: "Name of direction {0}", "方向 {0} 的名称";
     Mix: "Mix", "混合";
     MixTip: "How much of the second picture", "第二张图片所占的比例";
+    MixLayers: "Layers", "层";
+    MixLayersTip: "Where the second picture is mixed in, from the smallest layer, which is coarse shape, to the largest, which is colour and detail. With all of them the two are mixed as a whole; with some, the first keeps its shape and takes the second's look there", "在哪些层混入第二张图片：最小的层决定大致形状，最大的层决定颜色与细节。全选时两图整体混合；只选一部分时，第一张保持形状，并在这些层取第二张的风格";
+    MixLayer: "Layer of {0} × {0} pixels", "{0} × {0} 像素的层";
     NextPictures: "Next pictures", "下一批";
     Class: "Class", "类别";
     ClassTip: "What kind of picture is drawn", "绘制哪一类图片";

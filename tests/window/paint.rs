@@ -90,6 +90,7 @@ pub fn open(port: &PaintPort) {
         width: 64,
         height: 64,
         any_size: false,
+        layers: vec![4, 8, 16, 32],
         directions: 8,
         parameters: 1_600_000,
     };
@@ -233,6 +234,57 @@ pub fn gallery(look: &Look, folder: &std::path::Path) -> (Harness<'static, App>,
     played.inputs.try_iter().for_each(drop);
     played.told.try_iter().for_each(drop);
     (harness, fake, played)
+}
+
+#[test]
+fn a_second_picture_is_mixed_in_whole_or_at_some_layers() {
+    let mut results = SnapshotResults::new();
+    for (name, look, zh) in [("en_dark", EN_DARK, false), ("zh_light", ZH_LIGHT, true)] {
+        let word = |en: &'static str, chinese: &'static str| if zh { chinese } else { en };
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (mut harness, _fake, Played { port, inputs, .. }) = gallery(&look, folder.path());
+        let picture_of =
+            |seed: u64| if zh { format!("图片，种子 {seed}") } else { format!("Picture, seed {seed}") };
+        harness.get_by_role_and_label(Role::Image, &picture_of(2)).click();
+        settle(&mut harness);
+        harness.get_by_role_and_label(Role::Image, &picture_of(4)).click_modifiers(egui::Modifiers::COMMAND);
+        settle(&mut harness);
+        let last = |inputs: &Receiver<PaintInput>| {
+            let Some(PaintInput::Preview { number, request }) = inputs.try_iter().last() else { return None };
+            port.look(|state| state.preview = Some((number, picture(13))));
+            Some(*request)
+        };
+        let whole = last(&inputs).expect("a mixture");
+        assert!(whole.style.is_none() && whole.seeds.len() == 2);
+        let layer = |size: u32| match zh {
+            true => format!("{size} × {size} 像素的层"),
+            false => format!("Layer of {size} × {size} pixels"),
+        };
+        for size in [4, 8] {
+            harness.get_by_role_and_label(Role::CheckBox, &layer(size)).click();
+            settle(&mut harness);
+        }
+        let styled = last(&inputs).expect("a mixture at two layers");
+        let style = styled.style.as_ref().expect("a look");
+        assert_eq!((styled.seeds[0].seed, styled.seeds.len(), style.of.seeds[0].seed), (2, 1, 4));
+        assert_eq!((style.layers.as_slice(), style.amount), (&[2, 3][..], 0.5));
+        settle(&mut harness);
+        harness.snapshot(format!("paint_layers_{name}"));
+        press(&mut harness, word("Keep", "保留"));
+        let kept = inputs.try_iter().find_map(|input| match input {
+            PaintInput::Draw { requests, .. } => Some(requests),
+            _ => None,
+        });
+        assert_eq!(kept, Some(vec![styled]));
+        // The last one stays: a mixture is somewhere.
+        for size in [16, 32] {
+            harness.get_by_role_and_label(Role::CheckBox, &layer(size)).click();
+            settle(&mut harness);
+        }
+        let one = last(&inputs).expect("a mixture at one layer");
+        assert_eq!(one.style.expect("a look").layers, [3]);
+        results.extend_harness(&mut harness);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod latent;
 mod model;
 mod read;
 mod request;
+mod style;
 #[cfg(test)]
 pub(crate) mod tests;
 mod texture;
@@ -12,5 +13,5 @@ mod upscale;
 pub mod words;
 
 pub use model::{ImageModel, ImageModelInfo};
-pub use request::{Direction, ImageRequest, Picture, SeedWeight};
+pub use request::{Direction, ImageRequest, Picture, SeedWeight, Style};
 pub use upscale::{Upscaler, UpscalerInfo};

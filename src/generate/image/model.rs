@@ -16,6 +16,7 @@ use super::{
     directions::principal,
     latent::latent,
     request::{ImageRequest, Picture},
+    style::restyled,
     texture,
 };
 use crate::{
@@ -59,6 +60,8 @@ pub struct ImageModelInfo {
     pub height: u32,
     /// Whether a request may ask for another size.
     pub any_size: bool,
+    /// The sizes in pixels at which its layers draw, one after the other: those that can [take a look](super::Style).
+    pub layers: Vec<u32>,
     /// How many principal directions it has.
     pub directions: usize,
     /// How many weights it has.
@@ -116,6 +119,7 @@ impl ImageModel {
             width: 0,
             height: 0,
             any_size: false,
+            layers: Vec::new(),
             directions: 0,
             parameters,
         };
@@ -135,6 +139,7 @@ impl ImageModel {
             let side = config.side() as u32;
             (info.family, info.latent, info.width, info.height) = ("r3gan".to_owned(), config.latent, side, side);
             info.classes = config.classes.iter().map(|class| (class.en.clone(), class.zh.clone())).collect();
+            info.layers = (0..config.widths.len()).map(|stage| 4 << stage).collect();
             let rows = r3gan_rows(&tensors, config.latent).map_err(|why| failed(&why))?;
             (Network::R3gan(network), config.channels, rows)
         } else if DcganConfig::fits(&tensors) {
@@ -143,6 +148,7 @@ impl ImageModel {
             let side = config.side() as u32;
             (info.family, info.latent, info.width, info.height) = ("dcgan".to_owned(), config.latent, side, side);
             info.classes = config.classes.iter().map(|class| (class.en.clone(), class.zh.clone())).collect();
+            info.layers = (0..config.widths.len()).map(|layer| 4 << layer).collect();
             // The first layer's weights, a row for each latent number; those of classes come after.
             let rows = dcgan_rows(&tensors, config.latent).map_err(|why| failed(&why))?;
             (Network::Dcgan(network), config.channels, rows)
@@ -233,6 +239,23 @@ impl ImageModel {
                 ),
             });
         }
+        if let Some(style) = &request.style {
+            self.check(&style.of)?;
+            let layers = self.info.layers.len();
+            if style.layers.iter().any(|layer| *layer as usize >= layers) {
+                let title = &self.info.title;
+                return Err(match layers {
+                    0 => Error::new(
+                        format!("“{title}” has no layers that could take the look of another picture; leave it out."),
+                        format!("“{title}”没有可借用风格的层，请不要指定。"),
+                    ),
+                    _ => Error::new(
+                        format!("“{title}” has the layers 0 to {}; choose among them.", layers - 1),
+                        format!("“{title}”的层为 0 到 {}，请从中选择。", layers - 1),
+                    ),
+                });
+            }
+        }
         if let (true, Some(size)) = (self.info.any_size, request.size) {
             texture::check_size(size)?;
         }
@@ -252,16 +275,41 @@ impl ImageModel {
             Network::Psgan(generator) => {
                 requests.iter().map(|it| texture::draw(generator, it, self.class_of(it), cancel)).collect()
             }
-            Network::Mlp(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
-            Network::Dcgan(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
-            Network::R3gan(generator) => self.pass_rows(requests, |z| generator.forward(z)).map(Some),
+            Network::Mlp(generator) => {
+                let requests: Vec<&ImageRequest> = requests.iter().collect();
+                self.pass_rows(&requests, |z| generator.forward(z)).map(Some)
+            }
+            Network::Dcgan(_) | Network::R3gan(_) => self.pass_layers(requests).map(Some),
         }
+    }
+
+    /// The pictures of a few requests, some of which may take looks of others.
+    fn pass_layers(&self, requests: &[ImageRequest]) -> Result<Vec<Picture>> {
+        let (styled, plain): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.style.is_some());
+        let forward = |z: &Tensor| match &self.network {
+            Network::Dcgan(generator) => generator.forward(z),
+            Network::R3gan(generator) => generator.forward(z),
+            Network::Mlp(_) | Network::Psgan(_) => candle_core::bail!("a network without such layers"),
+        };
+        let mut plain = if plain.is_empty() { Vec::new() } else { self.pass_rows(&plain, forward)? }.into_iter();
+        let looks = styled.iter().filter_map(|request| Some(&*request.style.as_ref()?.of));
+        let pairs: Vec<&ImageRequest> = styled.iter().copied().chain(looks).collect();
+        let hand = |layer: usize, x: Tensor| restyled(&x, layer, &styled);
+        let forward = |z: &Tensor| match &self.network {
+            Network::Dcgan(generator) => generator.forward_with(z, hand),
+            Network::R3gan(generator) => generator.forward_with(z, hand),
+            Network::Mlp(_) | Network::Psgan(_) => candle_core::bail!("a network without such layers"),
+        };
+        let mut drawn = if styled.is_empty() { Vec::new() } else { self.pass_rows(&pairs, forward)? }.into_iter();
+        // In the order in which they were asked for.
+        let one = |request: &ImageRequest| if request.style.is_some() { drawn.next() } else { plain.next() };
+        Ok(requests.iter().filter_map(one).collect())
     }
 
     /// The pictures of a few requests, from a row of numbers for each.
     fn pass_rows(
         &self,
-        requests: &[ImageRequest],
+        requests: &[&ImageRequest],
         forward: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
     ) -> Result<Vec<Picture>> {
         let (len, classes) = (self.info.latent, self.info.classes.len());

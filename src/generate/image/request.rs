@@ -6,6 +6,8 @@ use crate::{Error, Result};
 
 /// Seeds and directions that a request may have: more than any mixture of mixtures needs.
 const MOST_PARTS: usize = 4096;
+/// Layers that a request may name: more than any network has.
+const MOST_LAYERS: usize = 64;
 
 /// One picture to be made: a latent vector in terms that a person can read and a program can repeat.
 ///
@@ -28,6 +30,20 @@ pub struct ImageRequest {
     /// Width and height in pixels, of a model that makes any size; otherwise the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
+    /// The look of another picture at some layers, of a model that has layers to choose from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
+}
+
+/// The look of another picture by the same model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Style {
+    /// The picture, which takes no look itself.
+    pub of: Box<ImageRequest>,
+    /// The layers that take it, counted from 0 where the picture is smallest.
+    pub layers: Vec<u32>,
+    /// How far they do, 0..=1.
+    pub amount: f32,
 }
 
 /// A seed and its share of a mixture.
@@ -67,7 +83,7 @@ impl ImageRequest {
     /// The picture of a single seed.
     pub fn of_seed(seed: u64) -> Self {
         let seeds = vec![SeedWeight { seed, weight: 1.0 }];
-        Self { seeds, class: None, truncation: 1.0, directions: Vec::new(), size: None }
+        Self { seeds, class: None, truncation: 1.0, directions: Vec::new(), size: None, style: None }
     }
 
     /// Refuses what no latent vector answers.
@@ -94,6 +110,15 @@ impl ImageRequest {
                 "A step along a direction is out of range; choose one from −100 to 100.",
                 "沿方向的步长超出范围，请取 −100 到 100。",
             ));
+        }
+        if let Some(Style { of, layers, amount }) = &self.style {
+            of.check()?;
+            if of.style.is_some() || layers.len() > MOST_LAYERS || !(0.0..=1.0).contains(amount) {
+                return Err(Error::new(
+                    "The look of another picture can be taken from 0 to 1, and only of one that takes none itself.",
+                    "借用另一张图片的风格时，程度须为 0 到 1，且那张图片本身不能再借用风格。",
+                ));
+            }
         }
         Ok(())
     }

@@ -71,6 +71,42 @@ fn pictures_do_not_depend_on_what_is_drawn_beside_them_nor_on_threads() {
 }
 
 #[test]
+fn a_picture_takes_the_look_of_another_at_some_layers() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dcgan(dir.path());
+    let mut model = ImageModel::open("random", &path, 2).expect("opens");
+    assert_eq!(model.info().layers, [4, 8, 16]);
+    let (plain, of) = (ImageRequest::of_seed(1), ImageRequest { class: Some(2), ..ImageRequest::of_seed(2) });
+    let worn = |layers: &[u32], amount| {
+        let style = Style { of: Box::new(of.clone()), layers: layers.to_vec(), amount };
+        ImageRequest { style: Some(style), ..plain.clone() }
+    };
+    let requests = [worn(&[2], 1.0), plain.clone(), worn(&[], 1.0), worn(&[2], 0.0), worn(&[1, 2], 0.5), of.clone()];
+    let all = draw(&mut model, &requests);
+    for (request, picture) in requests.iter().zip(&all) {
+        assert_eq!(draw(&mut model, std::slice::from_ref(request))[0], *picture, "alone as beside others");
+    }
+    assert!(all[2] == all[1] && all[3] == all[1], "no layer and no amount are no look");
+    assert!(all[0] != all[1] && all[4] != all[1] && all[0] != all[4]);
+    // At the last layer, where the look is colour, brightness goes over to the other's.
+    let bright = |picture: &Picture| picture.rgb.iter().map(|value| f64::from(*value)).sum::<f64>();
+    let far = |picture| (bright(picture) - bright(&all[5])).abs();
+    assert!(far(&all[0]) < far(&all[1]), "{} {}", far(&all[0]), far(&all[1]));
+    let mut refused = |request: &ImageRequest, part: &str| {
+        let why = model.draw(std::slice::from_ref(request), &AtomicBool::new(false), &mut |_, _| {}).expect_err(part);
+        assert!(why.to_string().contains(part), "{why}");
+    };
+    refused(&worn(&[3], 1.0), "0 to 2");
+    refused(&worn(&[1], 1.5), "from 0 to 1");
+    let mut nested = worn(&[1], 1.0);
+    *nested.style.as_mut().expect("a style").of = worn(&[1], 1.0);
+    refused(&nested, "takes none itself");
+    let mut classless = worn(&[1], 1.0);
+    classless.style.as_mut().expect("a style").of.class = Some(9);
+    refused(&classless, "classes");
+}
+
+#[test]
 fn a_class_is_drawn_or_chosen_by_the_seed() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut model = ImageModel::open("random", &dcgan(dir.path()), 2).expect("opens");

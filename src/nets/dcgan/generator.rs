@@ -95,6 +95,29 @@ impl Generator {
         Ok(self.run(z)?.0)
     }
 
+    /// The same, with a hand in it: `hand` gets what each layer but the last makes, (N, channels, H, W) before its
+    /// activation, with the layer's number, and says what goes on.
+    ///
+    /// # Errors
+    /// When `z` has another shape, or `hand` fails.
+    pub fn forward_with(
+        &self,
+        z: &Tensor,
+        mut hand: impl FnMut(usize, Tensor) -> TensorResult<Tensor>,
+    ) -> TensorResult<Tensor> {
+        let (n, inputs) = z.dims2()?;
+        let mut x = z.reshape((n, inputs, 1, 1))?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let bias = layer.bias.as_ref();
+            if index + 1 == self.layers.len() {
+                return conv_transpose2d(&x, &layer.weight, bias, &layer.options, layer.activation);
+            }
+            let y = conv_transpose2d(&x, &layer.weight, bias, &layer.options, Activation::None)?;
+            x = layer.activation.forward(&hand(index, y)?)?;
+        }
+        Ok(x)
+    }
+
     /// The same in training, with the statistics of each norm.
     ///
     /// # Errors

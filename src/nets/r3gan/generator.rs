@@ -57,6 +57,19 @@ impl Generator {
     /// # Errors
     /// When `z` has another shape.
     pub fn forward(&self, z: &Tensor) -> TensorResult<Tensor> {
+        self.forward_with(z, |_, x| Ok(x))
+    }
+
+    /// The same, with a hand in it: `hand` gets what each stage makes, (N, channels, H, W), with the stage's number, and
+    /// says what goes on.
+    ///
+    /// # Errors
+    /// When `z` has another shape, or `hand` fails.
+    pub fn forward_with(
+        &self,
+        z: &Tensor,
+        mut hand: impl FnMut(usize, Tensor) -> TensorResult<Tensor>,
+    ) -> TensorResult<Tensor> {
         let (n, inputs) = z.dims2()?;
         let mut numbers = z.narrow(1, 0, self.latent.min(inputs))?.contiguous()?;
         if let Some(embedding) = &self.embedding {
@@ -76,6 +89,7 @@ impl Generator {
             for block in &stage.blocks {
                 x = block.forward(&x)?;
             }
+            x = hand(index, x)?;
         }
         pointwise(&x, &self.last)
     }

@@ -27,7 +27,7 @@ use crate::{
     generate::image::{Direction, ImageModelInfo, ImageRequest, Picture},
 };
 pub use map::MapView;
-use mix::mixed;
+use mix::{mixed, styled};
 pub use path::PathView;
 pub use shelf::Shelf;
 pub use teach::{MOST as MOST_PHOTOGRAPHS, Structure, TeachView};
@@ -127,6 +127,8 @@ pub struct PaintView {
     pub partner: Option<PictureId>,
     /// How much of the second is mixed in, 0..=1.
     pub mix: f32,
+    /// A bit for each layer where it is not.
+    pub layers_off: u64,
     /// Steps along directions, for the picture shown large.
     pub steps: [f32; DIRECTIONS],
     /// Steps that the line of words asks for, for the next pictures.
@@ -223,7 +225,7 @@ impl PaintView {
     pub fn choose(&mut self, id: PictureId) {
         self.selected = Some(id);
         self.partner = None;
-        (self.mix, self.divide) = (0.5, 0.0);
+        (self.mix, self.layers_off, self.divide) = (0.5, 0, 0.0);
         self.steps = [0.0; DIRECTIONS];
         self.preview = None;
         self.previewed = None;
@@ -296,12 +298,22 @@ impl PaintView {
         self.chosen().filter(|chosen| chosen.is_enlarged).and_then(|chosen| self.shelf.before(chosen))
     }
 
+    /// The layers at which the second picture is mixed in; `None` when it is mixed in as a whole.
+    fn chosen_layers(&self) -> Option<Vec<u32>> {
+        let count = self.model.as_ref().map_or(0, |model| model.layers.len()) as u32;
+        let on = |layer: &u32| self.layers_off >> layer & 1 == 0;
+        Some((0..count).filter(on).collect::<Vec<_>>()).filter(|layers| layers.len() < count as usize)
+    }
+
     /// What the sliders make of the chosen picture; `None` when that is the picture itself, or another model's.
     pub fn edited(&self) -> Option<ImageRequest> {
         let own = self.usable(self.selected).filter(|_| self.shaped == self.selected)?;
         let mut request = own.clone();
         if let Some(partner) = self.usable(self.partner) {
-            request = mixed(&request, &partner, self.mix);
+            request = match self.chosen_layers() {
+                None => mixed(&request, &partner, self.mix),
+                Some(layers) => styled(&request, &partner, layers, self.mix),
+            };
         }
         let beyond = request.directions.iter().filter(|step| step.index as usize >= DIRECTIONS).copied();
         let steps = self.steps.iter().enumerate().filter(|(_, amount)| **amount != 0.0);

@@ -1,6 +1,9 @@
 //! The chosen picture, large, with what can be done with it; and what shapes the next ones.
 
-use egui::{CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense, TextureId, Ui, Vec2, WidgetInfo};
+use egui::{
+    Align2, CornerRadius, Id, Popup, Rect, RectAlign, Response, ScrollArea, Sense, TextureId, Ui, UiBuilder, Vec2,
+    WidgetInfo,
+};
 use egui::{accesskit::Role, pos2, vec2};
 
 use super::{
@@ -287,6 +290,7 @@ fn directions_ui(ui: &mut Ui, state: &mut State) {
         if widgets::slider_row(ui, &row, &mut mix) {
             state.paint.mix = mix as f32;
         }
+        layers_ui(ui, state);
         ui.add_space(16.0);
     }
     if count == 0 {
@@ -310,6 +314,27 @@ fn directions_ui(ui: &mut Ui, state: &mut State) {
             name_ui(ui, state, index, room);
         });
     }
+}
+
+/// The layers that the second picture is mixed in at.
+fn layers_ui(ui: &mut Ui, state: &mut State) {
+    let lang = state.lang;
+    let layers = state.paint.model.as_ref().map(|model| model.layers.clone()).unwrap_or_default();
+    if layers.len() < 2 {
+        return;
+    }
+    let (row, hover) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
+    let name = widgets::slider_name(row.min, row.width());
+    let at = pos2(row.left(), row.center().y);
+    let color = theme::palette(ui).muted;
+    widgets::line(ui.painter(), at, Align2::LEFT_CENTER, state.t(Key::MixLayers), theme::row(), color, name.width());
+    hover.on_hover_text(state.t(Key::MixLayersTip));
+    let cells = Rect::from_min_max(pos2(name.right() + 8.0, row.top() + 2.0), pos2(row.right(), row.bottom() - 2.0));
+    let names: Vec<String> = layers.iter().map(u32::to_string).collect();
+    ui.scope_builder(UiBuilder::new().max_rect(cells), |ui| {
+        let called = |name: &str| fill(lang, Key::MixLayer, &[name]);
+        widgets::any_of(ui, cells.size(), &mut state.paint.layers_off, &names, called);
+    });
 }
 
 /// The name of a direction, over its row: a click turns it into a field.

@@ -56,6 +56,42 @@ pub fn segmented_with_tips<T: Copy + PartialEq>(
     changed
 }
 
+/// Any of a few, side by side in a hairline, at least one of them; `off` has a bit for each that is not chosen. `names`
+/// are what is written on them, `tip` with a name in it what they are called.
+pub fn any_of(ui: &mut Ui, size: Vec2, off: &mut u64, names: &[String], tip: impl Fn(&str) -> String) {
+    let palette = theme::palette(ui);
+    let (rect, _) = ui.allocate_exact_size(size, Sense::empty());
+    ui.painter().rect_filled(rect, theme::RADIUS, palette.background);
+    let width = size.x / names.len().max(1) as f32;
+    let all = u64::MAX >> (64 - names.len().clamp(1, 64));
+    for (i, name) in names.iter().enumerate().take(64) {
+        let part = Rect::from_min_size(rect.min + vec2(width * i as f32, 0.0), vec2(width, size.y));
+        let response = ui.interact(part, ui.scope_id().with(("any of", i)), Sense::click());
+        let (bit, label) = (1 << i, tip(name));
+        if response.clicked() && (*off ^ bit) & all != all {
+            *off = (*off ^ bit) & all;
+        }
+        let chosen = *off & bit == 0;
+        response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, chosen, &label));
+        if chosen {
+            // Neighbours that are both chosen stay apart.
+            let cell = part.shrink(2.0);
+            ui.painter().rect(
+                cell,
+                theme::RADIUS - 2,
+                palette.raised,
+                Stroke::new(1.0, palette.hairline_strong),
+                StrokeKind::Inside,
+            );
+        }
+        let color = if chosen || response.hovered() { palette.text } else { palette.muted };
+        line(ui.painter(), part.center(), Align2::CENTER_CENTER, name, theme::row(), color, width - 8.0);
+        focus_ring(ui, &response, theme::RADIUS);
+        response.on_hover_text(label);
+    }
+    ui.painter().rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, palette.hairline), StrokeKind::Inside);
+}
+
 /// A row that is on or off: its name at the left, a switch at the right.
 pub fn switch(ui: &mut Ui, on: &mut bool, name: &str) -> Response {
     let palette = theme::palette(ui);

@@ -10,7 +10,7 @@ mod slider;
 use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Response, Ui, text::LayoutJob};
 
 pub use button::{Look, button, chip, filled_button, icon_button, icon_toggle, link_button};
-pub use choice::{fold, segmented, segmented_with_tips, switch};
+pub use choice::{any_of, fold, segmented, segmented_with_tips, switch};
 pub use field::{area, field};
 pub use menu::{menu_button, menu_head, menu_line, menu_row, popup_frame};
 pub use meter::{Part, meter, progress};
