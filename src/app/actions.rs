@@ -94,6 +94,7 @@ impl App {
             Action::Mark(paths, change) => self.mark_pictures(paths, change),
             Action::Bin(paths) => self.bin_pictures(paths),
             Action::Export(kind, paths) => self.export_pictures(kind, paths),
+            Action::Carry(paths) => self.carry_pictures(paths),
         }
     }
 

@@ -1,10 +1,15 @@
 //! The gallery's side of the Paint page: entries, thumbnails and pictures are taken once a frame; marks, the bin and
 //! exports are told on.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{App, Purpose, told};
 use crate::{
+    Error,
     engine::{ExportKind, FileFilter, GalleryInput, MarkChange, ModelNames, ToExport, UiCommand},
     ui::{
         Key, paint,
@@ -16,6 +21,8 @@ use crate::{
 
 /// The folder of pictures in the library.
 pub(super) const FOLDER: &str = "pictures";
+/// How long sheets stay that were carried out of the window: programs may read them later than when they are dropped.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 impl App {
     /// Hands a page's wish to the gallery.
@@ -53,7 +60,9 @@ impl App {
         let (thumbnails, fetched) = lists;
         thumbnails.into_iter().for_each(|(path, thumbnail)| view.thumbnail(&path, thumbnail));
         fetched.into_iter().for_each(|painted| view.fetched(painted));
-        if let Some(path) = saved {
+        // A sheet that is carried out of the window is nobody's file yet.
+        let carried = |path: &Path| self.places.carried.as_deref().is_some_and(|folder| path.starts_with(folder));
+        if let Some(path) = saved.filter(|path| !carried(path)) {
             self.file_saved(&path);
         }
         for (path, what) in foreign {
@@ -127,11 +136,47 @@ impl App {
         self.ask_for_file(Purpose::PickExport { export }, |job| UiCommand::PickSave { job, filter, suggested });
     }
 
+    /// Lets the pointer carry pictures out of the window: one as the file that is kept, several as a sheet, which is made
+    /// meanwhile.
+    pub(super) fn carry_pictures(&mut self, mut pictures: Vec<PathBuf>) {
+        let file = match (pictures.len(), &self.places.carried) {
+            (0, _) => return,
+            (1, _) => pictures.swap_remove(0),
+            (_, None) => return,
+            (_, Some(folder)) => {
+                let path = folder.join(format!("atelier-{:013}.png", self.state.now_ms));
+                if let Err(why) = fs::create_dir_all(folder) {
+                    self.state.toasts.error(Error::file(("create", "创建"), folder, &why));
+                    return;
+                }
+                forget_old(folder);
+                let export = ToExport { pictures, kind: ExportKind::Sheet, path: path.clone() };
+                self.tell_gallery(GalleryInput::Export(Box::new(export)));
+                path
+            }
+        };
+        if let Some(link) = &self.link {
+            link.carry(file);
+        }
+    }
+
     /// Saves the pictures that were meant when the dialog was opened.
     pub(super) fn export_picked(&mut self, mut path: PathBuf, export: ToExport) {
         if export.kind == ExportKind::Sheet && path.extension().is_none() {
             path.set_extension("png");
         }
         self.tell_gallery(GalleryInput::Export(Box::new(ToExport { path, ..export })));
+    }
+}
+
+/// Removes the sheets that were carried long ago.
+fn forget_old(folder: &Path) {
+    let is_old = |file: &fs::DirEntry| {
+        let changed = file.metadata().and_then(|about| about.modified()).ok();
+        changed.and_then(|then| then.elapsed().ok()).is_some_and(|age| age > KEPT)
+    };
+    for file in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_old) {
+        // What cannot be removed is tried again another time.
+        drop(fs::remove_file(file.path()));
     }
 }

@@ -1,5 +1,7 @@
 //! The window's end of the engine: what `App` needs of it, so that tests can script the other end.
 
+use std::path::PathBuf;
+
 use crate::{
     Result,
     engine::{Engine, Event, GalleryPort, Job, PaintPort, Progress, SoundPort, TeachPort, UiCommand},
@@ -21,6 +23,11 @@ pub trait EngineLink {
 
     /// How far the running job is.
     fn progress(&self) -> Option<Progress>;
+
+    /// Lets the pointer carry this file out of the window.
+    fn carry(&self, file: PathBuf) {
+        drop(file);
+    }
 
     /// The synthesiser; `None` where nothing can sound.
     fn sound(&self) -> Option<SoundPort> {
@@ -58,6 +65,10 @@ impl EngineLink for Engine {
 
     fn progress(&self) -> Option<Progress> {
         Self::progress(self)
+    }
+
+    fn carry(&self, file: PathBuf) {
+        Self::carry(self, file);
     }
 
     fn sound(&self) -> Option<SoundPort> {

@@ -103,6 +103,8 @@ pub struct Places {
     pub settings: Option<PathBuf>,
     /// The folder for the library, unless the settings name another one.
     pub library: Option<PathBuf>,
+    /// The folder for sheets that are carried out of the window; what is older than a day goes.
+    pub carried: Option<PathBuf>,
 }
 
 impl Places {
@@ -111,6 +113,7 @@ impl Places {
         Self {
             settings: folders::config().map(|folder| settings::path_in(&folder)),
             library: folders::data().map(|folder| folder.join("library")),
+            carried: folders::cache().map(|folder| folder.join("carried")),
         }
     }
 }

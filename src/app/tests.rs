@@ -77,7 +77,7 @@ impl Window {
         let (ctx, link) = (Context::default(), Link::default());
         let setup = Setup {
             link: Box::new(link.clone()),
-            places: Places { settings: None, library: Some("/library".into()) },
+            places: Places { settings: None, library: Some("/library".into()), carried: None },
             system_lang: Lang::En,
             clock: || CLOCK_MS.get(),
             memory: || None,

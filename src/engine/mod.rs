@@ -15,10 +15,12 @@
 //! | `atelier-count` | counts tokens for the counters, also while text is being written |
 //! | `atelier-takes` | lists, opens and changes takes |
 //! | `atelier-io` | files and the library; hashes models while nothing else waits |
+//! | `atelier-carry` | a file that the pointer carries out of the window, while it does |
 //! | `atelier-dialogs` | file dialogs, which block for as long as a person thinks |
 //!
 //! A job that panics ends as [`Outcome::Failed`]; its worker and the jobs behind it live on.
 
+mod carry;
 mod count;
 mod dialogs;
 mod frames;
@@ -205,6 +207,12 @@ impl Engine {
         engine.spawn_behind("atelier-gallery", move || gallery::Worker::new(gallery_parts).run())?;
         engine.spawn_behind("atelier-count", move || count.run(&outbox))?;
         Ok(engine)
+    }
+
+    /// Lets the pointer, whose button is held over the window, carry this file to another program, where the desktop
+    /// allows it (X11). The file may still be on its way to the disk.
+    pub fn carry(&self, file: PathBuf) {
+        carry::carry(file);
     }
 
     /// Starts a thread that computes: what is played and drawn goes before it, and before the pool that it is the first to

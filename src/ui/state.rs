@@ -94,6 +94,8 @@ pub enum Action {
     Bin(Vec<PathBuf>),
     /// Save pictures together, where the user says.
     Export(ExportKind, Vec<PathBuf>),
+    /// Carry pictures out of the window with the pointer: one as it is, several as a sheet.
+    Carry(Vec<PathBuf>),
 }
 
 /// Something to be done with the textures that are taught.

@@ -38,6 +38,8 @@ pub struct Script {
     /// The takes in the library, and what sound files hold.
     pub takes: Vec<TakeFile>,
     pub sounds: HashMap<PathBuf, (Clip, SoundRecipe)>,
+    /// Files that the pointer carried out of the window.
+    pub carried: Vec<PathBuf>,
     /// Jobs that were cancelled.
     pub cancelled: Vec<Job>,
     /// What dialogs answer.
@@ -272,6 +274,10 @@ fn opened(path: &Path, refuse: Option<&atelier::Error>) -> Model {
 }
 
 impl EngineLink for Fake {
+    fn carry(&self, file: PathBuf) {
+        self.0.lock().expect("nobody panicked").carried.push(file);
+    }
+
     fn send(&mut self, command: UiCommand) -> Result<()> {
         let mut script = self.0.lock().expect("nobody panicked");
         let job = command.job();

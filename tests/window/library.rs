@@ -163,6 +163,40 @@ fn several_pictures_are_chosen_and_marked_together() {
 }
 
 #[test]
+fn pictures_are_carried_out_of_the_window() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (mut harness, fake, played) = gallery(&EN_DARK, folder.path());
+    let carry = |harness: &mut Harness<'_, App>, seed: u64| {
+        let at = harness.get_by_role_and_label(Role::Image, &format!("Picture, seed {seed}")).rect().center();
+        harness.drag_at(at);
+        harness.run_steps(2);
+        harness.hover_at(at + egui::vec2(40.0, 20.0));
+        harness.run_steps(2);
+        harness.drop_at(at + egui::vec2(400.0, 20.0));
+        settle(harness);
+        fake.script(|script| std::mem::take(&mut script.carried))
+    };
+    assert_eq!(carry(&mut harness, 2), [path(2)], "one is carried as it is");
+    assert!(played.wishes().is_empty());
+    // One of several takes the others along, on a sheet that is made meanwhile.
+    click(&mut harness, 1, Modifiers::NONE);
+    click(&mut harness, 3, Modifiers::SHIFT);
+    assert_eq!(carry(&mut harness, 4), [path(4)], "this is none of them");
+    let carried = carry(&mut harness, 2);
+    let wishes = played.wishes();
+    let [GalleryInput::Export(sheet)] = wishes.as_slice() else { panic!("{wishes:?}") };
+    assert_eq!((sheet.kind, sheet.pictures.len()), (ExportKind::Sheet, 3));
+    assert_eq!(carried, std::slice::from_ref(&sheet.path));
+    let kept = folder.path().join("carried");
+    assert!(sheet.path.starts_with(&kept) && kept.is_dir());
+    // Nothing is said of it when it is there.
+    let saved = sheet.path.clone();
+    played.gallery.look(|state| state.saved = Some(saved));
+    settle(&mut harness);
+    assert!(harness.query_by_label_contains("saved").is_none());
+}
+
+#[test]
 fn what_is_shown_or_chosen_is_exported() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (mut harness, fake, played) = gallery(&EN_DARK, folder.path());

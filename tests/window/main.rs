@@ -62,7 +62,11 @@ fn window(look: &Look, fake: &Fake, folder: &std::path::Path) -> Harness<'static
     atelier::files::write_whole(&settings, &json).expect("settings in place");
     let setup = Setup {
         link: Box::new(fake.clone()),
-        places: Places { settings: Some(settings), library: Some("/library".into()) },
+        places: Places {
+            settings: Some(settings),
+            library: Some("/library".into()),
+            carried: Some(folder.join("carried")),
+        },
         system_lang: Lang::En,
         clock: now,
         memory: || Some(412_000_000),

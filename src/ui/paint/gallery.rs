@@ -1,7 +1,8 @@
 //! The gallery: thumbnails in rows, of which only those in sight are drawn, and asked for.
 
 use egui::{
-    CornerRadius, Key as Press, Modifiers, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    CornerRadius, CursorIcon, Key as Press, Modifiers, PointerButton, Rect, Response, ScrollArea, Sense, Stroke,
+    StrokeKind, Ui, Vec2, WidgetInfo,
 };
 use egui::{accesskit::Role, pos2, vec2};
 
@@ -93,7 +94,9 @@ fn ask_for_thumbnails(state: &mut State, near: impl Iterator<Item = PictureId>) 
 
 fn thumbnail_ui(ui: &mut Ui, state: &mut State, id: PictureId, side: f32) -> Response {
     let palette = theme::palette(ui);
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
+    // Fingers that move over pictures scroll.
+    let sense = if ui.input(|input| input.any_touches()) { Sense::click() } else { Sense::click_and_drag() };
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), sense);
     let view = &mut state.paint;
     let Some(entry) = view.shelf.get(id).cloned() else { return response };
     let chosen = view.selected == Some(id) || view.partner == Some(id);
@@ -125,6 +128,12 @@ fn thumbnail_ui(ui: &mut Ui, state: &mut State, id: PictureId, side: f32) -> Res
     if response.clicked() {
         clicked(ui, state, id);
     }
+    if response.dragged_by(PointerButton::Primary) {
+        ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+    }
+    if response.drag_started_by(PointerButton::Primary) {
+        carry(state, id);
+    }
     response
 }
 
@@ -153,6 +162,14 @@ fn badges(ui: &Ui, rect: Rect, entry: &Entry, together: bool, choosing: bool) {
             ui.painter().circle_filled(at, 2.5, palette.accent);
         }
     }
+}
+
+/// Begins to carry a picture out of the window, with those that are chosen together if it is one of them.
+fn carry(state: &mut State, id: PictureId) {
+    let shelf = &state.paint.shelf;
+    let carried = |other: &&PictureId| **other == id || (shelf.several.contains(&id) && shelf.several.contains(other));
+    let paths = shelf.shown_now().iter().filter(carried).filter_map(|id| shelf.get(*id)?.path.clone()).collect();
+    state.ask(Action::Carry(paths));
 }
 
 fn clicked(ui: &Ui, state: &mut State, id: PictureId) {
