@@ -27,8 +27,9 @@ fn two_hundred_generations_leave_nothing_behind() {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
         return;
     }
-    // The pool lives as long as the process.
+    // The pools live as long as the process.
     crate::kernels::pool::Pool::global();
+    super::super::urgent_pool();
     let threads_before = status("Threads:");
     let mut window = Window::with_model("m");
     let mut generate = |jobs: std::ops::Range<Job>| {
