@@ -48,7 +48,7 @@ use crate::{
         settings as settings_page, shell,
         sound::takes::Take,
         state::{Page, State, Work},
-        text, theme, toasts, write,
+        status, text, theme, toasts, write,
     },
 };
 
@@ -346,7 +346,7 @@ impl App {
         self.apply_look(ui.ctx());
         self.take_keys(ui.ctx());
         let state = &mut self.state;
-        shell::status_ui(ui, state);
+        status::status_ui(ui, state);
         shell::rail_ui(ui, state);
         shell::header_ui(ui, state, |ui, state| {
             if state.page == Page::Write {

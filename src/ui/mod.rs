@@ -12,6 +12,7 @@ pub mod settings;
 pub mod shell;
 pub mod sound;
 pub mod state;
+pub mod status;
 pub mod text;
 pub mod theme;
 pub mod toasts;
