@@ -43,6 +43,12 @@ pub(super) struct Args {
     /// Randomness; 0 always takes the likeliest sample
     #[arg(long, value_name = "T", default_value_t = 0.6, allow_negative_numbers = true)]
     temperature: f32,
+    /// Only so many of the likeliest classes of a sample; 0 takes all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    top_k: u32,
+    /// Only the likeliest classes of a sample that together reach this probability; 1 takes all
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
+    top_p: f32,
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -160,8 +166,8 @@ impl Args {
             samples: asked.or(notes.is_empty().then_some(end)),
             notes,
             temperature: self.temperature,
-            top_k: 0,
-            top_p: 1.0,
+            top_k: self.top_k,
+            top_p: self.top_p,
             seed: self.seed.unwrap_or_else(super::new_seed),
         };
         model.check(&request).map_err(usage)?;
