@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `atelier-text` | opens text models and writes with them |
 //! | `atelier-sound` | plays notes live, makes takes, feeds the device |
+//! | `atelier-wake` | wakes the window for the sound thread, which waits for nobody |
 //! | `atelier-paint` | draws pictures and keeps them |
 //! | `atelier-teach` | teaches textures from photographs |
 //! | `atelier-gallery` | the index of kept pictures, their thumbnails, marks and bin, exports |
@@ -44,6 +45,7 @@ mod fake;
 mod tests;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     thread::JoinHandle,
@@ -169,7 +171,14 @@ impl Engine {
         let (takes, takes_queue) = bounded(QUEUE_CAPACITY);
         let (hash, hash_queue) = bounded(1);
         let frames = Arc::new(Frames::default());
-        let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, waker.clone(), frames.clone());
+        // Waking the window may have to wait for it, which sound must not.
+        let (bell, rung) = bounded(1);
+        let ring: Waker = Arc::new(move || {
+            // One that is on its way is enough.
+            let _ = bell.try_send(());
+        });
+        let (sound, sound_parts) = sound::connect(parts.sound, parts.midi, parts.audio, ring, frames.clone());
+        let wakes = waker.clone();
         let (gallery, gallery_parts) = gallery::connect(waker.clone());
         let (paint, paint_parts) = paint::connect(parts.image, gallery.sender(), waker.clone());
         let (teach, teach_parts) = teach::connect(waker.clone());
@@ -198,6 +207,12 @@ impl Engine {
         engine.spawn("atelier-takes", move || worker.run(&takes_queue))?;
         let worker = dialogs::Worker::new(outbox.clone(), jobs, parts.dialogs);
         engine.spawn("atelier-dialogs", move || worker.run(&dialogs_queue))?;
+        engine.spawn("atelier-wake", move || {
+            for () in rung {
+                // A window that fails must not take the engine with it.
+                let _ = catch_unwind(AssertUnwindSafe(|| wakes()));
+            }
+        })?;
         engine.spawn("atelier-sound", move || {
             go_ahead();
             with_pool(urgent_pool(), || sound::Worker::new(sound_parts).run());

@@ -75,6 +75,11 @@ impl Live {
         block
     }
 
+    /// Samples made so far.
+    pub fn samples(&self) -> usize {
+        self.synth.time() as usize
+    }
+
     /// Whether a note sounds.
     pub fn sounds(&self) -> bool {
         self.synth.sounding() > 0

@@ -1,9 +1,10 @@
 //! The loop: takes inputs, makes a little sound, hands it to the device, and shows how far it is.
 
 use std::{
+    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::atomic::AtomicBool,
+    sync::{TryLockError, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::{Player, Reel, USUAL_FRAMES},
+    audio::{Player, Reel},
     crash,
     engine::lock,
     generate::audio::{AudioModel, AudioRequest},
@@ -27,26 +28,19 @@ use controller::Controller;
 use input::{Recording, Through};
 
 mod controller;
+mod device;
 mod input;
+mod making;
 mod playing;
 
 /// What the queue to the device can hold, in seconds.
 const QUEUE_S: f32 = 1.0;
-/// What waits in it: little while somebody plays, a little more after each gap of a take up to so many, so that a change
-/// is heard within a tenth of a second all the same; and more while a take is heard.
+/// What waits in it: little while somebody plays, more while a take is heard.
 const LIVE_S: f32 = 0.06;
-const LIVE_MORE_S: f32 = 0.01;
-const LIVE_GAPS: u64 = 3;
 const TAKE_S: f32 = 0.5;
 /// What must wait before the first sound, and the most after starvations, which is less than what waits.
 const LIVE_CUSHION_S: (f32, f32) = (0.02, 0.05);
 const TAKE_CUSHION_S: (f32, f32) = (0.08, 0.4);
-/// With less than this share of it, or so many seconds, other work stands aside until there is so much.
-const LIVE_LATE: (f32, f32) = (0.7, 0.95);
-const TAKE_LATE_S: (f32, f32) = (0.15, 0.3);
-/// Blocks made at a time.
-const LIVE_BLOCKS: usize = 8;
-const TAKE_BLOCKS: usize = 32;
 /// Samples handed over at a time.
 const PIECE: usize = 512;
 /// Between two looks at a queue that is full enough.
@@ -58,8 +52,6 @@ const CONTROLLER_REST: Duration = Duration::from_secs(600);
 const FRAME: Duration = Duration::from_millis(33);
 /// How much one piece of sound tells of how fast it is made.
 const SMOOTH: f32 = 0.1;
-/// A model is heard at once when it is faster than this many times real time; a slower one begins later.
-const COMFORTABLE: f64 = 1.1;
 
 /// What sounds.
 enum Mode {
@@ -110,6 +102,8 @@ pub(in crate::engine) struct Worker {
     woken: Instant,
     /// How many times real time sound has been made at of late.
     pace: Option<f32>,
+    /// Samples played live that are not shown yet, as somebody was looking.
+    unshown: RefCell<Vec<f32>>,
     /// Late while little waits of what is being made.
     deadline: Deadline,
     /// Gaps of players that are gone, and losses of recorders.
@@ -135,6 +129,7 @@ impl Worker {
             asked: None,
             woken: Instant::now(),
             pace: None,
+            unshown: RefCell::default(),
             deadline: Deadline::default(),
             underruns: 0,
             overruns: 0,
@@ -301,104 +296,6 @@ impl Worker {
         self.model.as_ref().ok_or_else(|| Error::new("The model could not be opened.", "无法打开模型。"))
     }
 
-    /// Opens the device while nothing sounds. A sound server may take most of a second until it asks for the first frame.
-    fn ready(&mut self) {
-        if matches!(self.mode, Mode::Idle) && self.player.is_none() {
-            // Nobody has asked to hear anything yet: one that cannot be opened is told then.
-            let _ = self.open_player(self.rate() as u32, USUAL_FRAMES, TAKE_CUSHION_S);
-        }
-    }
-
-    /// Opens the device for sound of this rate if it is not open; without one, sound is made all the same, and the error
-    /// shown.
-    fn ready_player(&mut self, rate: u32, frames: u32, cushion_s: (f32, f32)) {
-        if let Err(why) = self.open_player(rate, frames, cushion_s) {
-            self.show(|state| state.error = Some(why));
-        }
-    }
-
-    fn open_player(&mut self, rate: u32, frames: u32, (first_s, most_s): (f32, f32)) -> Result<()> {
-        if let Some(player) = self.player.take_if(|player| player.frames() != frames) {
-            self.underruns += player.controls().underruns();
-        }
-        let player = match &mut self.player {
-            Some(player) => {
-                player.set_source_rate(rate)?;
-                player
-            }
-            none => {
-                let (sound, output) = (self.parts.sound.clone(), self.output.as_deref());
-                none.insert(Player::open_with(sound, output, rate, (QUEUE_S, first_s), frames)?)
-            }
-        };
-        player.controls().set_volume(self.volume);
-        player.controls().set_cushion(first_s, most_s);
-        Ok(())
-    }
-
-    /// From now on the first sound is waited for.
-    fn ask(&mut self, when: Instant) {
-        self.asked = self.player.as_ref().map(|player| (when, player.controls().played_frames()));
-    }
-
-    fn drop_player(&mut self) {
-        if let Some(player) = self.player.take() {
-            self.underruns += player.controls().underruns();
-        }
-    }
-
-    fn strike(&mut self, key: u8, tone: Tone, temperature: f32, seed: u64) -> Result<()> {
-        let asked = Instant::now();
-        if matches!(self.mode, Mode::Recording(_) | Mode::Amp(_)) {
-            // A key that is touched must not end a recording.
-            return Ok(());
-        }
-        let model = self.model()?;
-        let request = AudioRequest {
-            notes: vec![crate::generate::audio::Note {
-                start: 0,
-                length: 1,
-                key,
-                velocity: tone.velocity,
-                instrument: tone.instrument as u16,
-            }],
-            samples: None,
-            temperature,
-            top_k: 0,
-            top_p: 1.0,
-            seed,
-        };
-        model.check(&request)?;
-        let fresh = Live::new(model, temperature, seed);
-        if !matches!(self.mode, Mode::Live(_)) {
-            let live = fresh;
-            self.stop();
-            let rate = self.rate() as u32;
-            self.ready_player(rate, USUAL_FRAMES, LIVE_CUSHION_S);
-            self.ask(asked);
-            self.begin(SoundActivity::Live, None, rate);
-            self.mode = Mode::Live(live);
-        }
-        if let Mode::Live(live) = &mut self.mode {
-            live.strike(key, tone);
-        }
-        Ok(())
-    }
-
-    fn make(&mut self, request: AudioRequest) -> Result<()> {
-        let asked = Instant::now();
-        let model = self.model()?;
-        let rate = u64::from(model.info().sample_rate_hz);
-        let expected = request.samples.unwrap_or(request.notes_end() + rate);
-        let making = Making::new(model.perform(&request)?, expected);
-        self.stop();
-        self.ready_player(rate as u32, USUAL_FRAMES, TAKE_CUSHION_S);
-        self.ask(asked);
-        self.begin(SoundActivity::Making, Some(request), rate as u32);
-        self.mode = Mode::Making { making, heard: 0 };
-        Ok(())
-    }
-
     /// A new take.
     fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>, sample_rate_hz: u32) {
         self.gaps_before = self.underruns + self.player.as_ref().map_or(0, |player| player.controls().underruns());
@@ -468,63 +365,14 @@ impl Worker {
         self.wake();
     }
 
-    fn end_player(&mut self) {
-        let ended = self.player.as_mut().map(|player| player.end(&self.never).map(drop));
-        self.mind(ended);
-    }
-
-    /// A player that fails is closed, and the sentence shown.
-    fn mind(&mut self, done: Option<Result<()>>) {
-        if let Some(Err(why)) = done {
-            self.show(|state| state.error = Some(why));
-            self.drop_player();
-        }
-    }
-
     /// A little of the work.
     fn step(&mut self) -> Result<()> {
         let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
         self.mind_deadline(waiting_s);
-        let live_s = self.live_s();
         match &mut self.mode {
             // An open device asks for silence a hundred times a second.
             Mode::Idle => self.drop_player(),
-            Mode::Live(live) if self.player.is_none() || waiting_s < live_s => {
-                let begun = Instant::now();
-                let mut piece = Vec::with_capacity(LIVE_BLOCKS * 8);
-                (0..LIVE_BLOCKS).for_each(|_| piece.extend_from_slice(&live.block()));
-                let work_s = begun.elapsed().as_secs_f64();
-                let (over, sounds) = (live.has_ended(), live.sounds());
-                // For the piano roll, no more often than it is drawn.
-                let request = (self.woken.elapsed() >= self.parts.frames.gap(FRAME)).then(|| live.request.clone());
-                let rate = self.rate();
-                match &mut self.player {
-                    Some(player) => drop(player.write(&piece, &self.never)?),
-                    // Without a device it goes on in the time that it would have taken.
-                    None => thread::sleep(Duration::from_secs_f64(piece.len() as f64 / rate)),
-                }
-                // Silence says nothing.
-                if sounds {
-                    self.paced(piece.len() as f64 / rate, work_s);
-                }
-                let pace = self.pace;
-                let len = self.show(|state| {
-                    state.samples.extend_from_slice(&piece);
-                    state.real_time_factor = pace;
-                    state.request = request.or(state.request.take());
-                    state.samples.len()
-                });
-                self.told(len);
-                if over {
-                    let finished = match &self.mode {
-                        Mode::Live(live) => Some(live.finished(len)),
-                        _ => None,
-                    };
-                    self.show(|state| state.request = finished);
-                    self.end_player();
-                    self.mode = Mode::Ending { activity: SoundActivity::Live };
-                }
-            }
+            Mode::Live(_) => self.live_on(waiting_s)?,
             Mode::Making { .. } => self.make_some(waiting_s)?,
             Mode::Playing { .. } => self.play_on(waiting_s)?,
             Mode::Recording(_) => self.record_on()?,
@@ -542,85 +390,8 @@ impl Worker {
                     self.rest();
                 }
             }
-            Mode::Live(_) => self.rest(),
         }
         Ok(())
-    }
-
-    /// Makes more of a take, or hands some of it over when little waits.
-    fn make_some(&mut self, waiting_s: f32) -> Result<()> {
-        let (rate, len) = (self.rate(), self.len());
-        let Mode::Making { making, heard } = &mut self.mode else { return Ok(()) };
-        let (done, heard) = (making.done, *heard);
-        let made_s = len as f64 / rate;
-        let factor = made_s / making.work_s.max(1e-9);
-        // Begins so late that what is made stays ahead of what is heard.
-        let slow = factor < COMFORTABLE && made_s < making.expected as f64 / rate * (1.0 - factor / COMFORTABLE);
-        let may_play = done || (made_s > 0.02 && !slow);
-        if may_play && heard < len && waiting_s < TAKE_S {
-            let next = self.hand_over(heard, waiting_s)?;
-            if let Mode::Making { heard, .. } = &mut self.mode {
-                *heard = next;
-            }
-        } else if !done {
-            let mut piece = Vec::new();
-            let before_s = making.work_s;
-            making.make(TAKE_BLOCKS, &mut piece);
-            let work_s = making.work_s - before_s;
-            if !piece.is_empty() {
-                self.paced(piece.len() as f64 / rate, work_s);
-            }
-            self.show(|state| {
-                state.samples.extend_from_slice(&piece);
-                if let Some(samples) = state.request.as_ref().and_then(|request| request.samples) {
-                    state.samples.truncate(samples as usize);
-                }
-                state.real_time_factor = Some(factor as f32).filter(|_| made_s > 0.0);
-            });
-        } else if heard == len || self.player.is_none() {
-            self.end_player();
-            self.mode = Mode::Ending { activity: SoundActivity::Making };
-        } else {
-            self.rest();
-        }
-        self.told(heard);
-        Ok(())
-    }
-
-    /// Hands a piece of the take from `heard` on to the device; returns where the next one begins.
-    fn hand_over(&mut self, heard: usize, waiting_s: f32) -> Result<usize> {
-        let Some(player) = &mut self.player else { return Ok(self.len()) };
-        if waiting_s >= TAKE_S {
-            return Ok(heard);
-        }
-        let piece: Vec<f32> = {
-            let state = lock(&self.parts.state);
-            state.samples[heard.min(state.samples.len())..].iter().take(PIECE).copied().collect()
-        };
-        player.write(&piece, &self.never)?;
-        Ok(heard + piece.len())
-    }
-
-    /// How much is to wait while somebody plays.
-    fn live_s(&self) -> f32 {
-        let gaps = self.player.as_ref().map_or(0, |player| player.controls().underruns() + self.underruns);
-        LIVE_S + LIVE_MORE_S * gaps.saturating_sub(self.gaps_before).min(LIVE_GAPS) as f32
-    }
-
-    /// Has other work stand aside while less waits than is safe.
-    fn mind_deadline(&mut self, waiting_s: f32) {
-        let bounds = match &self.mode {
-            Mode::Live(live) if live.sounds() => {
-                let wanted_s = self.live_s();
-                Some((LIVE_LATE.0 * wanted_s, LIVE_LATE.1 * wanted_s))
-            }
-            Mode::Making { making, heard } if !making.done && *heard > 0 => Some(TAKE_LATE_S),
-            _ => None,
-        };
-        let is_late = bounds
-            .filter(|_| self.player.is_some())
-            .is_some_and(|(late_s, enough_s)| waiting_s < if self.deadline.is_late() { enough_s } else { late_s });
-        self.deadline.set_late(is_late);
     }
 
     fn rest(&self) {
@@ -651,23 +422,37 @@ impl Worker {
             underruns += player.controls().underruns();
         }
         let first = self.asked.filter(|(_, before)| played > *before).map(|(asked, _)| asked.elapsed());
-        if first.is_some() {
-            self.asked = None;
-        }
-        self.show(|state| {
+        let shown = self.show_unless_busy(|state| {
             state.position = position;
             state.underruns = underruns;
             if let Some(first) = first {
                 state.first_sound_ms = Some(first.as_secs_f32() * 1e3);
             }
         });
+        if shown.is_some() && first.is_some() {
+            self.asked = None;
+        }
         if self.woken.elapsed() >= self.parts.frames.gap(FRAME) {
             self.wake();
         }
     }
 
     fn show<R>(&self, change: impl FnOnce(&mut super::SoundState) -> R) -> R {
-        change(&mut lock(&self.parts.state))
+        self.change(&mut lock(&self.parts.state), change)
+    }
+
+    /// The same, unless somebody is looking: whoever looks may be made to wait by others, and what plays live must not be.
+    fn show_unless_busy<R>(&self, change: impl FnOnce(&mut super::SoundState) -> R) -> Option<R> {
+        match self.parts.state.try_lock() {
+            Ok(mut state) => Some(self.change(&mut state, change)),
+            Err(TryLockError::Poisoned(state)) => Some(self.change(&mut state.into_inner(), change)),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn change<R>(&self, state: &mut super::SoundState, change: impl FnOnce(&mut super::SoundState) -> R) -> R {
+        state.samples.append(&mut self.unshown.borrow_mut());
+        change(state)
     }
 
     fn wake(&mut self) {
