@@ -24,6 +24,11 @@ pub trait EngineLink {
     /// How far the running job is.
     fn progress(&self) -> Option<Progress>;
 
+    /// Whether the pointer can carry files out of the window.
+    fn can_carry(&self) -> bool {
+        false
+    }
+
     /// Lets the pointer carry this file out of the window.
     fn carry(&self, file: PathBuf) {
         drop(file);
@@ -65,6 +70,10 @@ impl EngineLink for Engine {
 
     fn progress(&self) -> Option<Progress> {
         Self::progress(self)
+    }
+
+    fn can_carry(&self) -> bool {
+        Self::can_carry(self)
     }
 
     fn carry(&self, file: PathBuf) {

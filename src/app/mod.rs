@@ -193,6 +193,7 @@ impl App {
         let (preferences, damaged) = loaded.unwrap_or_default();
         let lang = preferences.language.resolve(setup.system_lang);
         let mut state = State::new(lang, preferences.clone(), now_ms);
+        state.paint.carries = setup.link.can_carry();
         let folder = setup.places.settings.as_deref().and_then(Path::parent);
         state.tasks_path = folder.map(|folder| folder.join("tasks.toml"));
         let (tasks, wrong) = tasks::load(folder);

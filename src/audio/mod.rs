@@ -6,8 +6,9 @@
 //! ```
 //!
 //! [`Feed::fill`] and [`Drain::take`] are all that runs in a device's callback: they move numbers out of a ring or into
-//! one, and neither lock nor allocate (before the first of it, the callback's thread asks to [go ahead](go_ahead)). Everything else happens on the thread that makes the sound. A device that disappears is opened again, or
-//! the default one in its place; what is recorded is what was made, never what a device happened to play.
+//! one, and neither lock nor allocate (before the first of it, the callback's thread asks to [go ahead](go_ahead)).
+//! Everything else happens on the thread that makes the sound. A device that disappears is opened again, or the default
+//! one in its place; what is recorded is what was made, never what a device happened to play.
 
 mod ahead;
 mod convert;

@@ -7,6 +7,12 @@
 
 use std::path::PathBuf;
 
+/// Whether the pointer can carry anything here.
+pub(super) fn is_possible() -> bool {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(all(target_os = "linux", target_env = "gnu")) && has("DISPLAY") && !has("WAYLAND_DISPLAY")
+}
+
 /// Lets the pointer, whose button is held over the window, carry this file until the button is let go. The file may still
 /// be on its way to the disk: it is waited for when it is asked for. Never waits itself, and does nothing where it cannot.
 pub(super) fn carry(file: PathBuf) {
@@ -15,8 +21,7 @@ pub(super) fn carry(file: PathBuf) {
         use std::sync::atomic::{AtomicBool, Ordering};
         /// There is one pointer.
         static CARRIES: AtomicBool = AtomicBool::new(false);
-        let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        if has("WAYLAND_DISPLAY") || !has("DISPLAY") || CARRIES.swap(true, Ordering::AcqRel) {
+        if !is_possible() || CARRIES.swap(true, Ordering::AcqRel) {
             return;
         }
         let run = move || {

@@ -224,6 +224,11 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether the pointer can carry files out of the window here.
+    pub fn can_carry(&self) -> bool {
+        carry::is_possible()
+    }
+
     /// Lets the pointer, whose button is held over the window, carry this file to another program, where the desktop
     /// allows it (X11). The file may still be on its way to the disk.
     pub fn carry(&self, file: PathBuf) {

@@ -440,6 +440,7 @@ strings! {
     StarredTip: "Only pictures with a star", "只看标星的图片";
     NoneStarred: "No picture has a star yet: choose one and press the star under it.", "还没有标星的图片：选中一张，点击下方的星标。";
     MixHow: "Ctrl+click mixes a second picture in, Shift+click chooses several", "按住 Ctrl 点击混入第二张，按住 Shift 点击选中多张";
+    MixAndCarryHow: "Ctrl+click mixes a second picture in, Shift+click chooses several, a drag carries them to another program", "按住 Ctrl 点击混入第二张，按住 Shift 点击选中多张，可直接拖到其他程序";
     SearchPictures: "Search pictures", "搜索图片";
     SearchPicturesHint: "Search: blue, #tag", "搜索：蓝、#标签";
     SearchPicturesTip: "Model, class, tag, seed or file name, in English or Chinese; # for what a tag begins with  (Ctrl F)", "按模型、类别、标签、种子或文件名搜索，中英文皆可；# 后接标签开头  (Ctrl F)";

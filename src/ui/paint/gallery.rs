@@ -95,7 +95,8 @@ fn ask_for_thumbnails(state: &mut State, near: impl Iterator<Item = PictureId>) 
 fn thumbnail_ui(ui: &mut Ui, state: &mut State, id: PictureId, side: f32) -> Response {
     let palette = theme::palette(ui);
     // Fingers that move over pictures scroll.
-    let sense = if ui.input(|input| input.any_touches()) { Sense::click() } else { Sense::click_and_drag() };
+    let drags = state.paint.carries && !ui.input(|input| input.any_touches());
+    let sense = if drags { Sense::click_and_drag() } else { Sense::click() };
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), sense);
     let view = &mut state.paint;
     let Some(entry) = view.shelf.get(id).cloned() else { return response };

@@ -89,6 +89,8 @@ pub struct PaintView {
     pub divide: f32,
     /// Whether a texture shown large is shown beside itself.
     pub tiled: bool,
+    /// Whether pictures can be carried out of the window with the pointer.
+    pub carries: bool,
     /// The line of words above the gallery, and as it was when it was last obeyed.
     pub words: String,
     pub obeyed: String,

@@ -104,7 +104,8 @@ pub(super) fn told_ui(ui: &mut Ui, state: &State) {
         let (parts, models) = read(state);
         if parts.is_empty() {
             if !state.paint.shelf.is_empty() {
-                say(ui, state.t(Key::MixHow).to_owned(), palette.muted);
+                let how = if state.paint.carries { Key::MixAndCarryHow } else { Key::MixHow };
+                say(ui, state.t(how).to_owned(), palette.muted);
             }
             return;
         }
