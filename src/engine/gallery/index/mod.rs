@@ -99,8 +99,11 @@ impl Index {
     fn opened(path: &Path) -> Answer<Self> {
         let mut db = Connection::open(path)?;
         db.busy_timeout(PATIENCE)?;
-        // Another program's file is not even switched to another journal.
-        is_ours(&db)?;
+        // Another program's file is not even switched to another journal. In one transaction: another window that makes
+        // the tables between two looks must not be taken for another program.
+        let look = db.transaction()?;
+        is_ours(&look)?;
+        look.finish()?;
         // Where the file system cannot share memory, SQLite stays with its journal, which serves as well.
         let mode = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
         // Another window may be using it just now, and has set the mode then.

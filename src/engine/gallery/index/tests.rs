@@ -30,3 +30,23 @@ fn what_is_no_fault_of_the_file_is_told_apart() {
     let error = Index::opened(&dir.path().join("text")).err().expect("text is no index");
     assert!(is_damage(&error), "{error}");
 }
+
+#[test]
+fn windows_that_make_an_index_at_once_share_it() {
+    for round in 0..20 {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let ready = std::sync::Barrier::new(4);
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                ready.wait();
+                let (index, told) = Index::open(dir.path());
+                (index.map(|index| index.path().to_owned()), told)
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("an end")).collect()
+        });
+        for (path, told) in told {
+            assert_eq!((path, told), (Some(dir.path().join(INDEX)), None), "round {round}");
+        }
+    }
+}
