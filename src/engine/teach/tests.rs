@@ -3,7 +3,14 @@ use std::{sync::Arc, time::Instant};
 use image::{Rgb, RgbImage};
 
 use super::*;
-use crate::{generate::image::ImageModel, random::Rng};
+use crate::{
+    generate::image::ImageModel,
+    random::Rng,
+    train::{
+        TrainRecipe,
+        texture::{Photographs, TextureTrainer},
+    },
+};
 
 /// A photograph of grains, `side` wide and high.
 fn photograph(folder: &std::path::Path, name: &str, side: u32) -> PathBuf {
@@ -80,6 +87,17 @@ fn photographs_are_looked_at_taught_and_the_model_draws() {
     assert!(port.tell(TeachInput::Begin(Box::new(wish.clone()))));
     assert_eq!(until(&port, |state| state.done.take()), path);
     assert_eq!(ImageModel::open("two", &path, 1).expect("opens").info().classes.len(), 2);
+    // Its recipe lies beside it, and teaches the same from the command line.
+    let recipe = std::fs::read_to_string(path.with_extension("toml")).expect("a recipe");
+    let TrainRecipe::Texture(recipe) = TrainRecipe::parse(&recipe).expect("reads") else { panic!("of textures") };
+    let read = Photographs::load(&recipe, dir.path(), &mut |_| true).expect("reads").expect("to the end");
+    let mut again = TextureTrainer::new(recipe, &read).expect("a trainer");
+    for _ in 0..3 {
+        again.step(3).expect("a step");
+    }
+    let copy = dir.path().join("again.safetensors");
+    again.export(&copy).expect("saved");
+    assert!(std::fs::read(&copy).expect("read") == std::fs::read(&path).expect("read"), "another model");
     let path = dir.path().join("left.safetensors");
     assert!(port.tell(TeachInput::Begin(Box::new(ToTeach { steps: 100_000, path: path.clone(), ..wish }))));
     until(&port, |state| state.teaching.as_ref().filter(|now| now.step > 0).map(|_| ()));

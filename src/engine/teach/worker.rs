@@ -13,9 +13,10 @@ use super::{Looked, Parts, TeachInput, TeachState, Teaching, ToTeach};
 use crate::{
     Error, Lang, Result, crash,
     engine::lock,
+    files,
     generate::image::Picture,
     kernels::buffer::KeepMemory,
-    train::texture::{self, Photographs, TextureRecipe, TextureTrainer},
+    train::texture::{self, Photograph, Photographs, TextureRecipe, TextureTrainer},
 };
 
 /// Width and height of the small picture of a photograph.
@@ -33,6 +34,8 @@ const SAMPLES: usize = 8;
 struct Lesson {
     trainer: TextureTrainer,
     path: PathBuf,
+    /// What `atelier train` would teach the same from.
+    recipe: String,
     steps: u64,
     begun: Instant,
     shown: Instant,
@@ -44,6 +47,14 @@ struct Lesson {
     /// Whether it was saved on the way.
     is_kept: bool,
     _memory: KeepMemory,
+}
+
+impl Lesson {
+    /// Saves the model, and its recipe beside it.
+    fn save(&self) -> Result<()> {
+        self.trainer.export(&self.path)?;
+        files::write_whole(&self.path.with_extension("toml"), self.recipe.as_bytes())
+    }
 }
 
 pub(in crate::engine) struct Worker {
@@ -89,7 +100,7 @@ impl Worker {
     /// Teaching cannot go on; what was learnt up to then is kept, if it can be.
     fn fail(&mut self, error: Error) {
         let kept = self.lesson.take().filter(|lesson| lesson.trainer.steps() > 0).and_then(|lesson| {
-            let saved = catch_unwind(AssertUnwindSafe(|| lesson.trainer.export(&lesson.path)));
+            let saved = catch_unwind(AssertUnwindSafe(|| lesson.save()));
             matches!(saved, Ok(Ok(()))).then_some(lesson.path)
         });
         let error = match &kept {
@@ -143,14 +154,17 @@ impl Worker {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|why| Error::file(("create", "创建"), folder, &why))?;
         }
-        let recipe = TextureRecipe::quick(photographs.len(), detail, steps);
-        let photographs = Photographs::of_files(&photographs, &recipe)?;
-        let trainer = TextureTrainer::new(recipe, &photographs)?;
+        let mut recipe = TextureRecipe::quick(photographs.len(), detail, steps);
+        let read = Photographs::of_files(&photographs, &recipe)?;
+        recipe.textures = photographs.iter().map(|(path, name)| Photograph::mirrored(path, name)).collect();
+        let written = recipe.to_toml()?;
+        let trainer = TextureTrainer::new(recipe, &read)?;
         let now = Instant::now();
         let _memory = KeepMemory::begin();
         self.lesson = Some(Lesson {
             trainer,
             path,
+            recipe: written,
             steps,
             begun: now,
             shown: now,
@@ -185,7 +199,7 @@ impl Worker {
         let per_step = lesson.begun.elapsed().as_secs_f32() / step as f32;
         let kept = (lesson.kept.elapsed() >= KEPT_EVERY).then(|| {
             lesson.kept = Instant::now();
-            let saved = lesson.trainer.export(&lesson.path).map(|()| lesson.path.clone());
+            let saved = lesson.save().map(|()| lesson.path.clone());
             lesson.is_kept |= saved.is_ok();
             saved
         });
@@ -221,7 +235,7 @@ impl Worker {
             return self.discard();
         }
         let path = lesson.path.clone();
-        match lesson.trainer.export(&path) {
+        match lesson.save() {
             Ok(()) => {
                 self.lesson = None;
                 self.show(|state| (state.teaching, state.done) = (None, Some(path)));

@@ -64,8 +64,7 @@ impl Photographs {
     pub fn of_files(files: &[(PathBuf, String)], recipe: &TextureRecipe) -> Result<Self> {
         let mut photographs = Self::default();
         for (path, name) in files {
-            let named = Photograph { file: String::new(), en: name.clone(), zh: name.clone(), mirror: true };
-            photographs.add(path, &named, recipe)?;
+            photographs.add(path, &Photograph::mirrored(path, name), recipe)?;
         }
         Ok(photographs)
     }

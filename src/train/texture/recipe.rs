@@ -1,29 +1,31 @@
 //! What a recipe for textures says.
 
-use serde::Deserialize;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, train::plain_name};
 
 /// A recipe, as its TOML file holds it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextureRecipe {
     /// The model's name.
     pub name: String,
     /// Decides every random number.
     pub seed: u64,
+    /// The shorter side that larger photographs are made, in pixels. Structure of up to some fifty pixels is learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<usize>,
     /// What is learnt from, each a class; without any, every picture of the data folder, called as its file.
     #[serde(default)]
     pub textures: Vec<Photograph>,
-    /// The shorter side that larger photographs are made, in pixels. Structure of up to some fifty pixels is learnt.
-    #[serde(default)]
-    pub detail: Option<usize>,
     pub network: TextureNetwork,
     pub training: TextureSteps,
 }
 
 /// A picture file in the data folder, and what its class is called.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Photograph {
     pub file: String,
@@ -34,8 +36,16 @@ pub struct Photograph {
     pub mirror: bool,
 }
 
+impl Photograph {
+    /// The picture at `path`, called so in both languages, and mirrored too.
+    pub fn mirrored(path: &Path, name: &str) -> Self {
+        let (en, zh) = (name.to_owned(), name.to_owned());
+        Self { file: path.to_string_lossy().into_owned(), en, zh, mirror: true }
+    }
+}
+
 /// The sizes of the generator, a [PSGAN's](crate::nets::psgan).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextureNetwork {
     /// Numbers of local noise in each cell.
@@ -48,7 +58,7 @@ pub struct TextureNetwork {
 }
 
 /// How training goes.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextureSteps {
     pub steps: u64,
@@ -93,6 +103,17 @@ impl TextureRecipe {
                 checkpoint_every: steps,
             },
         }
+    }
+
+    /// The TOML file that `atelier train` reads it from.
+    ///
+    /// # Errors
+    /// When a name cannot be written.
+    pub fn to_toml(&self) -> Result<String> {
+        let text = toml::to_string(self).map_err(|why| {
+            Error::new(format!("The recipe cannot be written: {why}."), format!("无法写入训练配方：{why}。"))
+        })?;
+        Ok(format!("kind = \"texture\"\n{text}"))
     }
 
     /// # Errors
