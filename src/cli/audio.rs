@@ -12,7 +12,7 @@ use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, audio, catalogue, files,
     formats::{audio::Container, wav::Depth},
-    generate::audio::{AudioModel, AudioRequest, MOST_SAMPLES, parse_notes},
+    generate::audio::{AudioModel, AudioRequest, MOST_SAMPLES, Quantisation, parse_notes},
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
 
@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Weights as the file stores them, instead of eight bits each: slower, and hardly another sound
+    #[arg(long)]
+    stored_weights: bool,
     /// The WAV or FLAC file, by its ending, 24 bits, with its recipe inside
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -169,6 +172,7 @@ impl Args {
             top_k: self.top_k,
             top_p: self.top_p,
             seed: self.seed.unwrap_or_else(super::new_seed),
+            weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::Int8 },
         };
         model.check(&request).map_err(usage)?;
         Ok(request)

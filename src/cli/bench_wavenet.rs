@@ -7,7 +7,7 @@ use crate::{
     Error,
     kernels::{
         Level,
-        wavenet::{BLOCK, Choice, LayerWeights, NetWeights, Network, Precision, Sizes, Voice, draw},
+        wavenet::{BLOCK, Choice, Entry, Last, LayerWeights, NetWeights, Network, Precision, Sizes, Voice, draw},
     },
 };
 
@@ -20,12 +20,16 @@ pub(super) struct Args {
     /// Runs to take the median of
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
-    /// Weights of 32 bits instead of 16
-    #[arg(long)]
-    full: bool,
+    /// Bits of each weight: 32 and 16 are floats
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_bits)]
+    bits: u8,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn parse_bits(text: &str) -> std::result::Result<u8, String> {
+    text.parse().ok().filter(|bits| [8, 16, 32].contains(bits)).ok_or_else(|| "8, 16 or 32".to_owned())
 }
 
 const RATE_HZ: f64 = 16_000.0;
@@ -35,7 +39,11 @@ const NETWORKS: [(usize, usize, usize, usize); 4] =
     [(20, 32, 128, 1), (20, 64, 128, 1), (40, 64, 256, 1), (20, 32, 128, 4)];
 
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
-    let precision = if args.full { Precision::Full } else { Precision::Bfloat16 };
+    let precision = match args.bits {
+        8 => Precision::Int8,
+        16 => Precision::Bfloat16,
+        _ => Precision::Full,
+    };
     let mut measured = serde_json::Map::new();
     for (layers, channels, skip, voices) in NETWORKS {
         let network = network(layers, channels, skip, precision)
@@ -57,7 +65,7 @@ pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
 /// Seconds of sound of each voice per second of work.
 fn factor(network: &Network, count: usize, seconds: f64) -> f64 {
     let mut voices: Vec<Voice> = (0..count).map(|_| network.voice()).collect();
-    let mut last = vec![network.sizes().classes / 2; count];
+    let mut last = vec![Last::Class(network.sizes().outputs / 2); count];
     let (slow, fast) = (vec![0.3; network.sizes().slow_condition], vec![0.5; BLOCK * network.sizes().fast_condition]);
     let samples = ((seconds * RATE_HZ) as usize).next_multiple_of(BLOCK).max(BLOCK);
     let (mut random, begun) = (1_u32, Instant::now());
@@ -75,7 +83,7 @@ fn factor(network: &Network, count: usize, seconds: f64) -> f64 {
         for (voice, last) in voices.iter_mut().zip(&mut last) {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let uniform = f64::from(random) / f64::from(u32::MAX);
-            *last = draw(Level::current(), voice.logits(), Choice::default(), uniform);
+            *last = Last::Class(draw(Level::current(), voice.outputs(), Choice::default(), uniform));
         }
     }
     samples as f64 / RATE_HZ / begun.elapsed().as_secs_f64()
@@ -94,7 +102,8 @@ fn network(layers: usize, channels: usize, skip: usize, precision: Precision) ->
     let sizes = Sizes {
         channels,
         skip,
-        classes: 256,
+        entry: Entry::Classes,
+        outputs: 256,
         slow_condition: 24,
         fast_condition: 8,
         dilations: (0..layers).map(|layer| 1 << (layer % 10)).collect(),
@@ -113,7 +122,7 @@ fn network(layers: usize, channels: usize, skip: usize, precision: Precision) ->
     let layers = layers.collect();
     let weights = NetWeights {
         layers,
-        embedding: random(256 * channels),
+        entry: random(256 * channels),
         head0: random(skip * skip),
         head0_bias: random(skip),
         head1: random(256 * skip),

@@ -15,6 +15,11 @@ pub(crate) const LANES: usize = 8;
 /// being entered through `vectorised!` alone.
 #[allow(dead_code)]
 pub(crate) unsafe trait Vector: Copy {
+    /// Eight pairs of 16-bit whole numbers.
+    type Pairs: Copy;
+    /// Eight 32-bit whole numbers.
+    type Wholes: Copy;
+
     fn splat(value: f32) -> Self;
     /// # Safety
     /// Eight floats must be readable at `from`.
@@ -43,6 +48,26 @@ pub(crate) unsafe trait Vector: Copy {
     fn power_of_two(self) -> Self;
     /// Swaps rows and columns of an 8 × 8 block.
     fn transpose(block: [Self; 8]) -> [Self; 8];
+
+    /// The nearest whole numbers, of two the even one. Each must be one that 16 bits hold.
+    ///
+    /// # Safety
+    /// Eight numbers must be writable at `to`.
+    unsafe fn store_short(self, to: *mut i16);
+    /// Sixteen bytes, widened.
+    ///
+    /// # Safety
+    /// As many must be readable at `from`.
+    unsafe fn widen_pairs(from: *const i8) -> Self::Pairs;
+    /// The same pair eight times.
+    ///
+    /// # Safety
+    /// Two numbers must be readable at `from`.
+    unsafe fn splat_pair(from: *const i16) -> Self::Pairs;
+    fn no_wholes() -> Self::Wholes;
+    /// Lane by lane `sums + a₀ · b₀ + a₁ · b₁`, which 32 bits must hold.
+    fn add_products(sums: Self::Wholes, a: Self::Pairs, b: Self::Pairs) -> Self::Wholes;
+    fn from_wholes(wholes: Self::Wholes) -> Self;
 
     fn zero() -> Self {
         Self::splat(0.0)
@@ -102,6 +127,9 @@ impl Portable {
 
 // SAFETY: uses no instruction beyond the baseline.
 unsafe impl Vector for Portable {
+    type Pairs = [i16; 2 * LANES];
+    type Wholes = [i32; LANES];
+
     #[inline(always)]
     fn splat(value: f32) -> Self {
         Self([value; LANES])
@@ -175,6 +203,35 @@ unsafe impl Vector for Portable {
     fn transpose(block: [Self; 8]) -> [Self; 8] {
         std::array::from_fn(|i| Self(std::array::from_fn(|j| block[j].0[i])))
     }
+    #[inline(always)]
+    unsafe fn store_short(self, to: *mut i16) {
+        // SAFETY: the caller vouches for eight numbers.
+        unsafe { to.cast::<[i16; LANES]>().write_unaligned(self.0.map(|x| x.round_ties_even() as i16)) };
+    }
+    #[inline(always)]
+    unsafe fn widen_pairs(from: *const i8) -> Self::Pairs {
+        // SAFETY: the caller vouches for sixteen bytes.
+        unsafe { from.cast::<[i8; 2 * LANES]>().read_unaligned() }.map(i16::from)
+    }
+    #[inline(always)]
+    unsafe fn splat_pair(from: *const i16) -> Self::Pairs {
+        // SAFETY: the caller vouches for two numbers.
+        let pair = unsafe { from.cast::<[i16; 2]>().read_unaligned() };
+        std::array::from_fn(|i| pair[i % 2])
+    }
+    #[inline(always)]
+    fn no_wholes() -> Self::Wholes {
+        [0; LANES]
+    }
+    #[inline(always)]
+    fn add_products(sums: Self::Wholes, a: Self::Pairs, b: Self::Pairs) -> Self::Wholes {
+        let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
+        std::array::from_fn(|i| sums[i].wrapping_add(product(2 * i).wrapping_add(product(2 * i + 1))))
+    }
+    #[inline(always)]
+    fn from_wholes(wholes: Self::Wholes) -> Self {
+        Self(wholes.map(|whole| whole as f32))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -202,6 +259,9 @@ mod x86 {
 
     // SAFETY: AVX, AVX2 and FMA instructions only, as `vectorised!` checks.
     unsafe impl Vector for Avx2 {
+        type Pairs = __m256i;
+        type Wholes = __m256i;
+
         lanes! {
             add(other) = _mm256_add_ps;
             sub(other) = _mm256_sub_ps;
@@ -282,6 +342,49 @@ mod x86 {
                     Self(_mm256_permute2f128_ps::<0x31>(u[3], u[7])),
                 ]
             }
+        }
+        #[inline(always)]
+        fn sum(self) -> f32 {
+            // SAFETY: the trait's contract. The order of the trait's own.
+            unsafe {
+                let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+                _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_short(self, to: *mut i16) {
+            // SAFETY: the trait's contract; the caller vouches for eight numbers.
+            unsafe {
+                let wide = _mm256_cvtps_epi32(self.0);
+                let (low, high) = (_mm256_castsi256_si128(wide), _mm256_extracti128_si256::<1>(wide));
+                _mm_storeu_si128(to.cast(), _mm_packs_epi32(low, high));
+            }
+        }
+        #[inline(always)]
+        unsafe fn widen_pairs(from: *const i8) -> __m256i {
+            // SAFETY: the trait's contract; the caller vouches for sixteen bytes.
+            unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn splat_pair(from: *const i16) -> __m256i {
+            // SAFETY: the trait's contract; the caller vouches for two numbers.
+            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+        #[inline(always)]
+        fn no_wholes() -> __m256i {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_setzero_si256() }
+        }
+        #[inline(always)]
+        fn add_products(sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(a, b)) }
+        }
+        #[inline(always)]
+        fn from_wholes(wholes: __m256i) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm256_cvtepi32_ps(wholes) })
         }
     }
 }

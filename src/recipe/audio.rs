@@ -221,7 +221,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::audio::{Edit, Note};
+    use crate::generate::audio::{Edit, Note, Quantisation};
 
     #[test]
     fn a_recipe_travels_inside_its_sound() {
@@ -234,6 +234,7 @@ mod tests {
             top_k: 0,
             top_p: 1.0,
             seed: u64::MAX,
+            weights: Quantisation::default(),
         };
         let model = ModelRef { name: "notes".to_owned(), sha256: "00".to_owned() };
         let made = AudioRecipe { model, request, sample_rate_hz: 16_000, steps: Vec::new() };

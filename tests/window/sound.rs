@@ -3,7 +3,7 @@
 use atelier::{
     audio::Clip,
     engine::{SoundActivity, SoundInput, SoundPort, TakeFile, TakeKind, TakeMark},
-    generate::audio::{AudioModelInfo, AudioRequest, Note, Step},
+    generate::audio::{AudioModelInfo, AudioRequest, Note, Quantisation, Step},
     nets::wavenet::Instrument,
     recipe::{Origin, RecordingRecipe, SoundRecipe, Source},
 };
@@ -180,7 +180,15 @@ fn made(harness: &mut egui_kittest::Harness<'_, atelier::app::App>, port: &Sound
     port.look(|state| {
         (state.take, state.sample_rate_hz, state.activity) = (number, 16_000, SoundActivity::Making);
         let (samples, seed) = (Some(samples.len() as u64), 1);
-        state.request = Some(AudioRequest { notes, samples, temperature: 0.6, top_k: 0, top_p: 1.0, seed });
+        state.request = Some(AudioRequest {
+            notes,
+            samples,
+            temperature: 0.6,
+            top_k: 0,
+            top_p: 1.0,
+            seed,
+            weights: Quantisation::Int8,
+        });
     });
     settle(harness);
     port.look(|state| state.samples = samples);

@@ -84,7 +84,15 @@ impl Bench {
 
     fn request(&self, text: &str) -> AudioRequest {
         let (notes, _) = parse_notes(text, 0, 80, RATE).expect("notes");
-        AudioRequest { notes, samples: None, temperature: 0.9, top_k: 0, top_p: 1.0, seed: 4 }
+        AudioRequest {
+            notes,
+            samples: None,
+            temperature: 0.9,
+            top_k: 0,
+            top_p: 1.0,
+            seed: 4,
+            weights: crate::generate::audio::Quantisation::Int8,
+        }
     }
 
     /// What the request gives without any device.

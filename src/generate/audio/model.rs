@@ -8,13 +8,13 @@ use std::{
     },
 };
 
-use super::{AudioRequest, Synth, synth::Performance};
+use super::{AudioRequest, Quantisation, Synth, synth::Performance};
 use crate::{
     Error, Result,
     formats::{card::Card, hash::sha256_of_file, safetensors, weights},
     kernels::{
         Level,
-        wavenet::{Choice, Network, Precision},
+        wavenet::{Network, Precision},
     },
     nets::wavenet::{Instrument, WaveNet, WaveNetConfig, config_of},
 };
@@ -45,11 +45,17 @@ pub struct AudioModelInfo {
 /// A network ready to generate.
 pub(super) struct AudioNet {
     pub net: WaveNet,
-    pub generator: Network,
     pub level: Level,
+    /// Packed with the weights as they are stored, and with those of eight bits.
+    generators: [Network; 2],
 }
 
 impl AudioNet {
+    /// The network packed with these weights.
+    pub fn generator(&self, weights: Quantisation) -> &Network {
+        &self.generators[usize::from(weights == Quantisation::Int8)]
+    }
+
     pub fn config(&self) -> &WaveNetConfig {
         self.net.config()
     }
@@ -76,7 +82,7 @@ impl AudioModel {
         let level = Level::current();
         // What the file stores in 16 bits is read in 16 bits: the same numbers, half the memory traffic.
         let is_bfloat16 = tensors.values().all(|tensor| tensor.dtype() == candle_core::DType::BF16);
-        let generator = net.generator(if is_bfloat16 { Precision::Bfloat16 } else { Precision::Full }, level)?;
+        let stored = if is_bfloat16 { Precision::Bfloat16 } else { Precision::Full };
         let title = Card::beside(path).map(|card| card.title).filter(|title| !title.is_empty());
         let (config, sizes) = (net.config(), net.sizes());
         let info = AudioModelInfo {
@@ -90,7 +96,8 @@ impl AudioModel {
             sizes: [sizes.dilations.len(), sizes.channels, sizes.skip],
             parameters: WaveNet::parameters(&tensors),
         };
-        let net = Arc::new(AudioNet { net, generator, level });
+        let generators = [net.generator(stored, level)?, net.generator(Precision::Int8, level)?];
+        let net = Arc::new(AudioNet { net, level, generators });
         Ok(Self { info, net, is_bfloat16, sha256: OnceLock::new() })
     }
 
@@ -140,6 +147,12 @@ impl AudioModel {
     pub fn check(&self, request: &AudioRequest) -> Result<()> {
         request.check()?;
         let AudioModelInfo { title, lowest_key, keys, instruments, .. } = &self.info;
+        if self.net.config().mixtures > 0 && (request.top_k > 0 || request.top_p < 1.0) {
+            return Err(Error::new(
+                format!("“{title}” draws from distributions, not from classes; leave top-k and top-p out."),
+                format!("“{title}”从连续分布而不是类别中采样，请不要使用 top-k 和 top-p。"),
+            ));
+        }
         for note in &request.notes {
             if usize::from(note.instrument) >= instruments.len() {
                 return Err(self.instrument(&note.instrument.to_string()).err().unwrap_or_else(unknown_instrument));
@@ -156,9 +169,9 @@ impl AudioModel {
         Ok(())
     }
 
-    /// A synthesiser to strike notes on.
-    pub fn synth(&self, choice: Choice, seed: u64) -> Synth {
-        Synth::new(self.net.clone(), choice, seed)
+    /// A synthesiser to strike notes on, that draws as the request says.
+    pub fn synth(&self, request: &AudioRequest) -> Synth {
+        Synth::new(self.net.clone(), request)
     }
 
     /// Begins to play a request; blocks come from it one by one.
@@ -167,7 +180,7 @@ impl AudioModel {
     /// When the request makes no sense for this model.
     pub fn perform(&self, request: &AudioRequest) -> Result<Performance> {
         self.check(request)?;
-        Ok(Performance::new(self.synth(request.choice(), request.seed), request.clone()))
+        Ok(Performance::new(self.synth(request), request.clone()))
     }
 
     /// Plays a request to its end and returns the samples. `None` when `cancel` was set before.

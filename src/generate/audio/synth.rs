@@ -5,11 +5,11 @@ use std::{
     time::Instant,
 };
 
-use super::{AudioRequest, model::AudioNet};
+use super::{AudioRequest, Quantisation, model::AudioNet};
 use crate::{
     kernels::{
         Exec,
-        wavenet::{self, BLOCK, Choice, MOST_VOICES, Voice},
+        wavenet::{self, BLOCK, Choice, Last, MOST_VOICES, Voice},
     },
     nets::wavenet::{Tone, mu_law},
     random::Rng,
@@ -32,6 +32,7 @@ const STOLEN_S: f32 = 0.005;
 /// times and the seed alone.
 pub struct Synth {
     net: Arc<AudioNet>,
+    weights: Quantisation,
     choice: Choice,
     seed: u64,
     /// Samples made.
@@ -88,7 +89,7 @@ struct Sounding {
     tone: Tone,
     voice: Voice,
     random: Rng,
-    last: usize,
+    last: Last,
     /// The last sample, which the next one is added to: pre-emphasis undone.
     value: f32,
     /// The first frame after the release.
@@ -104,8 +105,10 @@ struct Sounding {
 }
 
 impl Synth {
-    pub(super) fn new(net: Arc<AudioNet>, choice: Choice, seed: u64) -> Self {
-        Self { net, choice, seed, time: 0, struck: 0, voices: Vec::new(), pace: Pace::new() }
+    pub(super) fn new(net: Arc<AudioNet>, request: &AudioRequest) -> Self {
+        let AudioRequest { weights, seed, .. } = *request;
+        let choice = request.choice();
+        Self { net, weights, choice, seed, time: 0, struck: 0, voices: Vec::new(), pace: Pace::new() }
     }
 
     /// Samples made so far.
@@ -141,9 +144,9 @@ impl Synth {
         self.voices.push(Sounding {
             number,
             tone,
-            voice: self.net.generator.voice(),
+            voice: self.net.generator(self.weights).voice(),
             random: Rng::at(self.seed, number),
-            last: mu_law::SILENCE,
+            last: if self.net.config().mixtures == 0 { Last::Class(mu_law::SILENCE) } else { Last::Value(0.0) },
             value: 0.0,
             released: None,
             quiet: 0,
@@ -180,10 +183,10 @@ impl Synth {
             let parts: Vec<_> = self.voices.chunks_mut(together).map(Mutex::new).collect();
             pool.run_unless_busy(parts.len(), |part| {
                 let mut voices = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-                sound(&net, &mut voices, self.choice);
+                sound(&net, self.weights, &mut voices, self.choice);
             });
         } else {
-            self.voices.chunks_mut(MOST_VOICES).for_each(|voices| sound(&net, voices, self.choice));
+            self.voices.chunks_mut(MOST_VOICES).for_each(|voices| sound(&net, self.weights, voices, self.choice));
         }
         if count > 1 {
             self.pace.took(count);
@@ -204,8 +207,8 @@ impl Synth {
 }
 
 /// Makes a block of a few voices.
-fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice) {
-    let (generator, condition, config) = (&net.generator, net.net.condition(), net.config());
+fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice: Choice) {
+    let (generator, condition, config) = (net.generator(weights), net.net.condition(), net.config());
     for voice in voices.iter_mut() {
         let time = voice.voice.time();
         if time.is_multiple_of(config.frame_samples) {
@@ -219,7 +222,7 @@ fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice) {
         generator.begin_block(&mut voice.voice, &voice.fast);
     }
     for at in 0..BLOCK {
-        let mut last = [0; MOST_VOICES];
+        let mut last = [Last::Value(0.0); MOST_VOICES];
         last.iter_mut().zip(voices.iter()).for_each(|(last, voice)| *last = voice.last);
         let count = voices.len();
         match voices {
@@ -233,8 +236,17 @@ fn sound(net: &AudioNet, voices: &mut [Sounding], choice: Choice) {
         }
         for voice in voices.iter_mut() {
             let uniform = voice.random.uniform();
-            voice.last = wavenet::draw(net.level, voice.voice.logits(), choice, uniform);
-            voice.value = mu_law::decode(voice.last) + config.pre_emphasis * voice.value;
+            let drawn = if config.mixtures == 0 {
+                let class = wavenet::draw(net.level, voice.voice.outputs(), choice, uniform);
+                voice.last = Last::Class(class);
+                mu_law::decode(class)
+            } else {
+                let uniforms = [uniform, voice.random.uniform()];
+                let value = wavenet::draw_mixture(voice.voice.outputs(), config.mixtures, choice.temperature, uniforms);
+                voice.last = Last::Value(value);
+                value
+            };
+            voice.value = drawn + config.pre_emphasis * voice.value;
             voice.quiet = if voice.value.abs() < QUIET { voice.quiet + 1 } else { 0 };
             voice.block[at] = voice.value * voice.gain;
             voice.gain = (voice.gain - voice.gain_step).max(0.0);

@@ -54,7 +54,7 @@ pub(crate) fn tiny(dir: &std::path::Path) -> PathBuf {
 
 fn request(text: &str) -> AudioRequest {
     let (notes, _) = parse_notes(text, 1, 90, 16_000).expect("notes");
-    AudioRequest { notes, samples: None, temperature: 0.9, top_k: 0, top_p: 1.0, seed: 5 }
+    AudioRequest { notes, samples: None, temperature: 0.9, top_k: 0, top_p: 1.0, seed: 5, weights: Quantisation::Int8 }
 }
 
 fn play(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
@@ -72,7 +72,7 @@ fn struck_live_or_written_down_the_samples_are_the_same() {
     let other = play(&model, &AudioRequest { seed: 6, ..request.clone() });
     assert_ne!(written, other);
     // The same events by hand.
-    let mut synth = model.synth(request.choice(), request.seed);
+    let mut synth = model.synth(&request);
     let (mut live, mut held, mut next) = (Vec::new(), Vec::new(), 0);
     while live.len() < written.len() {
         let end = synth.time() + 8;
@@ -108,7 +108,7 @@ fn a_note_sounds_the_same_alone_and_in_company() {
 fn more_notes_than_can_sound_take_the_place_of_the_oldest() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let model = AudioModel::open("tiny", &tiny(dir.path())).expect("opens");
-    let mut synth = model.synth(request("C4").choice(), 1);
+    let mut synth = model.synth(&request("C4"));
     for key in 0..12 {
         synth.strike(crate::nets::wavenet::Tone { instrument: 0, key: 50 + key, velocity: 100 });
     }

@@ -3,7 +3,10 @@
 
 use crate::kernels::{
     Level,
-    elementwise::math,
+    elementwise::{
+        math,
+        mixture::{LEAST_LOG_SCALE, STEPS},
+    },
     exec::vectorised,
     vector::{LANES, Vector},
 };
@@ -68,6 +71,35 @@ pub fn draw(level: Level, logits: &mut [f32], choice: Choice, uniform: f64) -> u
     }
     // Only rounding can lead here: the likeliest has the weight 1.
     logits.iter().position(|weight| *weight == 1.0).unwrap_or(0)
+}
+
+/// Draws a sample of sixteen bits from a mixture of logistic distributions, whose parameters are the first numbers of
+/// `outputs`: logits of the weights, means, log scales. `uniforms` are random numbers in 0..1: one chooses the
+/// distribution, the other the value in it. The temperature divides the logits and multiplies the scales; at 0 it is the
+/// mean of the likeliest.
+pub fn draw_mixture(outputs: &[f32], mixtures: usize, temperature: f32, uniforms: [f64; 2]) -> f32 {
+    let (weights, rest) = outputs.split_at(mixtures);
+    let most = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut chosen = weights.iter().position(|weight| *weight == most).unwrap_or(0);
+    let temperature = f64::from(temperature.max(0.0));
+    let mut value = 0.0;
+    if temperature > 0.0 && most.is_finite() {
+        let share = |weight: &f32| (f64::from(weight - most) / temperature).exp();
+        let mut left = uniforms[0] * weights.iter().map(share).sum::<f64>();
+        for (index, weight) in weights.iter().enumerate() {
+            left -= share(weight);
+            if left < 0.0 {
+                chosen = index;
+                break;
+            }
+        }
+        let scale = f64::from(rest[mixtures + chosen].max(LEAST_LOG_SCALE)).exp() * temperature;
+        let uniform = uniforms[1].clamp(1e-9, 1.0 - 1e-9);
+        value = scale * (uniform / (1.0 - uniform)).ln();
+    }
+    value += f64::from(rest[chosen]);
+    // What is no number is silence.
+    ((value * f64::from(STEPS)).round().clamp(-f64::from(STEPS), f64::from(STEPS)) as i16) as f32 / STEPS
 }
 
 /// Classes whose weights are summed up first.
@@ -180,6 +212,33 @@ mod tests {
                 assert!((got - (logit / temperature).exp() / total).abs() < 1e-3, "{temperature}");
             }
         }
+    }
+
+    #[test]
+    fn mixtures_are_drawn_from_as_their_distribution_says() {
+        // Two distributions, one three times as likely; then what fills the outputs up.
+        let outputs = [0.0, 3.0_f32.ln(), -0.5, 0.25, -4.0, -3.0, 7.0, 7.0];
+        let (mut drawn, count) = (Vec::new(), 400);
+        for a in 0..count {
+            for b in 0..count {
+                let uniforms = [a, b].map(|i| (f64::from(i) + 0.5) / f64::from(count));
+                drawn.push(f64::from(draw_mixture(&outputs, 2, 1.0, uniforms)));
+            }
+        }
+        drawn.sort_by(f64::total_cmp);
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        for x in [-0.6, -0.5, -0.45, 0.0, 0.2, 0.25, 0.4] {
+            let below = drawn.partition_point(|value| *value <= x) as f64 / drawn.len() as f64;
+            let want = 0.25 * sigmoid((x + 0.5) / (-4.0_f64).exp()) + 0.75 * sigmoid((x - 0.25) / (-3.0_f64).exp());
+            assert!((below - want).abs() < 5e-3, "{x}: {below} {want}");
+        }
+        let at = |temperature: f32, uniforms| draw_mixture(&outputs, 2, temperature, uniforms);
+        assert!((at(0.0, [0.1, 0.9]) - 0.25).abs() < 2e-5);
+        assert!((at(1e-3, [0.9, 0.99]) - 0.25).abs() < 1e-3);
+        let whole = at(1.0, [0.5, 0.77]) * STEPS;
+        assert!((whole - whole.round()).abs() < 1e-2);
+        assert_eq!(draw_mixture(&[f32::NAN; 3], 1, 1.0, [0.5, 0.5]), 0.0);
+        assert_eq!(draw_mixture(&[0.0, 9.0, 0.0], 1, 1.0, [0.5, 0.5]), 1.0);
     }
 
     #[test]

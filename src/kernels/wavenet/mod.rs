@@ -1,7 +1,7 @@
 //! WaveNet one sample at a time (van den Oord et al. 2016), with what earlier samples left kept in rings.
 //!
 //! Layer by layer, with `c` the condition: `y = bias + C·c + W₀·h(t − d) + W₁·h(t)`, `z = tanh(y₁) × sigmoid(y₂)`,
-//! `h ← h + M·z`; then `skip = Σ S·z`, and `logits = H₁·relu(H₀·relu(skip))`.
+//! `h ← h + M·z`; then `skip = Σ S·z`, and `outputs = H₁·relu(H₀·relu(skip))`.
 //!
 //! Time goes in blocks of [`BLOCK`] samples. What is known before a block begins is computed for all of it at once:
 //! the condition, and the old tap of every dilation of at least a block, so that these weights are read once a block.
@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 mod draw;
+mod int8;
 mod pack;
 mod step;
 #[cfg(test)]
@@ -18,14 +19,30 @@ mod tests;
 use candle_core::{Result, bail};
 
 use super::level::Level;
-pub use draw::{Choice, draw};
-use pack::Packed;
+pub use draw::{Choice, draw, draw_mixture};
 pub use pack::Precision;
+use pack::{Form, Packed};
 
 /// Samples in a block.
 pub const BLOCK: usize = 8;
 /// Voices that share one pass over the weights.
 pub const MOST_VOICES: usize = 4;
+
+/// What a sample is when it enters the first layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// One of as many classes as there are outputs.
+    Classes,
+    /// A value.
+    Value,
+}
+
+/// The sample before, as it enters the first layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Last {
+    Class(usize),
+    Value(f32),
+}
 
 /// The sizes of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +51,11 @@ pub struct Sizes {
     pub channels: usize,
     /// Skip channels, also those inside the head.
     pub skip: usize,
-    /// Classes that a sample is one of.
-    pub classes: usize,
+    /// What a sample is when it enters the first layer.
+    pub entry: Entry,
+    /// Numbers that the network gives for each sample: logits of its classes, or the parameters of a mixture, filled up
+    /// with zeros.
+    pub outputs: usize,
     /// Parts of the condition that stay the same for a frame; any number.
     pub slow_condition: usize,
     /// Parts of the condition that every sample has its own of; any number.
@@ -68,16 +88,17 @@ pub struct LayerWeights {
 /// All weights, row after row.
 #[derive(Clone, Debug, Default)]
 pub struct NetWeights {
-    /// (classes, channels): what a sample of each class enters the first layer as.
-    pub embedding: Vec<f32>,
+    /// (classes, channels): what a sample of each class enters the first layer as; or (2, channels): what its value is
+    /// multiplied by, and what is added.
+    pub entry: Vec<f32>,
     pub layers: Vec<LayerWeights>,
     /// (skip, skip)
     pub head0: Vec<f32>,
     /// (skip)
     pub head0_bias: Vec<f32>,
-    /// (classes, skip)
+    /// (outputs, skip)
     pub head1: Vec<f32>,
-    /// (classes)
+    /// (outputs)
     pub head1_bias: Vec<f32>,
 }
 
@@ -99,7 +120,8 @@ struct Layer {
 pub struct Network {
     sizes: Sizes,
     level: Level,
-    embedding: Vec<f32>,
+    form: Form,
+    entry: Vec<f32>,
     layers: Vec<Layer>,
     /// (skip, layers · channels): the skip outputs of all layers are one product.
     skip: Packed,
@@ -116,11 +138,11 @@ impl Network {
     /// # Errors
     /// When the sizes make no sense or a weight has another length than they say.
     pub fn new(sizes: Sizes, weights: &NetWeights, precision: Precision, level: Level) -> Result<Self> {
-        let (r, s, k) = (sizes.channels, sizes.skip, sizes.classes);
+        let (r, s, k) = (sizes.channels, sizes.skip, sizes.outputs);
         let condition = sizes.slow_condition.saturating_add(sizes.fast_condition);
         let sensible = |n: usize| n > 0 && n.is_multiple_of(8) && n <= 4096;
         if ![r, s, k].into_iter().all(sensible) || condition > 4096 || sizes.dilations.len() > 256 {
-            bail!("a WaveNet of {r} channels, {s} skip channels and {k} classes cannot be generated with");
+            bail!("a WaveNet of {r} channels, {s} skip channels and {k} outputs cannot be generated with");
         }
         if sizes.dilations.iter().any(|d| !(1..=1 << 20).contains(d)) || sizes.dilations.len() != weights.layers.len() {
             bail!("the dilations {:?} do not fit {} layers", sizes.dilations, weights.layers.len());
@@ -129,7 +151,8 @@ impl Network {
             true => Ok(()),
             false => bail!("{name} of a WaveNet has {} weights instead of {len}", values.len()),
         };
-        long("the embedding", &weights.embedding, k * r)?;
+        let rows = if sizes.entry == Entry::Classes { k } else { 2 };
+        long("the entry", &weights.entry, rows * r)?;
         long("the head", &weights.head0, s * s)?;
         long("the head", &weights.head0_bias, s)?;
         long("the head", &weights.head1, k * s)?;
@@ -137,6 +160,8 @@ impl Network {
         let mut layers = Vec::with_capacity(weights.layers.len());
         let mut skip = vec![0.0; s * r * weights.layers.len()];
         let mut skip_bias = vec![0.0; s];
+        // Read once a frame, so that nothing is to be gained by fewer bits.
+        let seldom = if precision == Precision::Int8 { Precision::Full } else { precision };
         for (index, (from, &dilation)) in weights.layers.iter().zip(&sizes.dilations).enumerate() {
             for (values, len) in [
                 (&from.old_tap, 2 * r * r),
@@ -167,14 +192,14 @@ impl Network {
                 old_tap: pack(&from.old_tap, r),
                 new_tap: pack(&from.new_tap, r),
                 tap_bias: from.tap_bias.clone(),
-                slow: pack(&part(0, sizes.slow_condition), sizes.slow_condition),
+                slow: Packed::new(&part(0, sizes.slow_condition), sizes.slow_condition, seldom),
                 fast: pack(&part(sizes.slow_condition, sizes.fast_condition), sizes.fast_condition),
                 mix: pack(&from.mix, r),
                 mix_bias: from.mix_bias.clone(),
             });
         }
         Ok(Self {
-            embedding: weights.embedding.clone(),
+            entry: weights.entry.clone(),
             skip: Packed::new(&skip, r * layers.len(), precision),
             skip_bias,
             head0: Packed::new(&weights.head0, s, precision),
@@ -183,6 +208,7 @@ impl Network {
             head1_bias: weights.head1_bias.clone(),
             layers,
             level,
+            form: precision.form(),
             sizes,
         })
     }
@@ -200,10 +226,10 @@ impl Network {
 
     /// A voice that has not sounded yet: everything before its first sample is nothing.
     pub fn voice(&self) -> Voice {
-        let (r, layers) = (self.sizes.channels, self.layers.len());
+        let (r, layers, form) = (self.sizes.channels, self.layers.len(), self.form);
         let ring = |layer: &Layer| {
             let moments = (layer.dilation + BLOCK).next_power_of_two();
-            Ring { mask: moments - 1, moments: vec![0.0; moments * r] }
+            Ring { mask: moments - 1, moments: vec![0; moments * form.words(r)], scales: vec![1.0; moments] }
         };
         let mut voice = Voice {
             time: 0,
@@ -211,11 +237,11 @@ impl Network {
             frame: vec![0.0; layers * 2 * r],
             known: vec![0.0; layers * BLOCK * 2 * r],
             h: vec![0.0; r],
-            y: vec![0.0; 2 * r],
-            z: vec![0.0; layers * r],
+            z: vec![0; layers * form.words(r)],
+            room: vec![0; form.words(self.sizes.skip).max(BLOCK * form.words(self.sizes.fast_condition))],
             skip: vec![0.0; self.sizes.skip],
             hidden: vec![0.0; self.sizes.skip],
-            logits: vec![0.0; self.sizes.classes],
+            outputs: vec![0.0; self.sizes.outputs],
         };
         self.set_frame(&mut voice, &vec![0.0; self.sizes.slow_condition]);
         voice
@@ -226,7 +252,10 @@ impl Network {
 #[derive(Clone, Debug)]
 struct Ring {
     mask: usize,
-    moments: Vec<f32>,
+    /// In the network's form.
+    moments: Vec<u32>,
+    /// What the numbers of each moment are times.
+    scales: Vec<f32>,
 }
 
 /// What one voice remembers.
@@ -237,20 +266,22 @@ pub struct Voice {
     rings: Vec<Ring>,
     /// (layers, 2 · channels): bias and slow condition.
     frame: Vec<f32>,
-    /// (layers, block, 2 · channels): what is known of this block.
+    /// (layers, block, 2 · channels): what is known of this block, to which each sample adds the rest.
     known: Vec<f32>,
     h: Vec<f32>,
-    y: Vec<f32>,
-    z: Vec<f32>,
+    /// (layers, channels) in the network's form.
+    z: Vec<u32>,
+    /// For inputs in the network's form.
+    room: Vec<u32>,
     skip: Vec<f32>,
     hidden: Vec<f32>,
-    logits: Vec<f32>,
+    outputs: Vec<f32>,
 }
 
 impl Voice {
-    /// The scores of the classes after [`Network::step`]; may be changed by whoever draws from them.
-    pub fn logits(&mut self) -> &mut [f32] {
-        &mut self.logits
+    /// What the network gave in [`Network::step`]; may be changed by whoever draws from it.
+    pub fn outputs(&mut self) -> &mut [f32] {
+        &mut self.outputs
     }
 
     /// Samples made so far.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use super::mu_law;
+use crate::{Error, Result, kernels::elementwise::mixture::MOST_MIXTURES};
 
 /// The name of an instrument in both languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,14 @@ pub struct WaveNetConfig {
     pub onset_decays_s: Vec<f32>,
     /// The same after the release.
     pub release_decays_s: Vec<f32>,
+    /// Logistic distributions that samples of sixteen bits are drawn from; 0 when they are drawn from µ-law classes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mixtures: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl WaveNetConfig {
@@ -47,6 +56,12 @@ impl WaveNetConfig {
     /// Numbers of the fast condition: sine and cosine of every harmonic.
     pub fn fast(&self) -> usize {
         2 * self.harmonics
+    }
+
+    /// Numbers that the network gives for each sample: logits of the classes, or logits of the weights, means and log
+    /// scales of a mixture.
+    pub fn outputs(&self) -> usize {
+        if self.mixtures == 0 { mu_law::CLASSES } else { 3 * self.mixtures }
     }
 
     /// Samples that the network looks back.
@@ -74,6 +89,7 @@ impl WaveNetConfig {
             && self.keys > 0
             && u16::from(self.lowest_key) + u16::from(self.keys) <= 128
             && self.harmonics <= 32
+            && self.mixtures <= MOST_MIXTURES
             && self.onset_decays_s.len() + self.release_decays_s.len() <= 64
             && decays.into_iter().all(|decay| (1e-4..=100.0).contains(decay))
     }

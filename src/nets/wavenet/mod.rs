@@ -1,6 +1,7 @@
 //! WaveNet (van den Oord et al. 2016): a network that gives the probabilities of the next sample from those before it.
 //!
-//! Samples are µ-law classes of the pre-emphasised signal. The condition has a slow part, computed once a frame from what
+//! Samples are µ-law classes of the pre-emphasised signal, or sixteen bits of it that are drawn from a mixture of logistic
+//! distributions (van den Oord et al. 2018). The condition has a slow part, computed once a frame from what
 //! is being played, and a fast part, the phase of the note's first harmonics at every sample (as neural source-filter
 //! models have it: Wang et al. 2019). [`WaveNet::forward`] is the parallel form, for training and for checking;
 //! [`WaveNet::generator`] packs the weights for one sample at a time.
@@ -25,7 +26,7 @@ use crate::{
         Level,
         conv::{ConvOptions, GatedLayer, conv1d, gated_stack},
         elementwise::Activation,
-        wavenet::{LayerWeights, NetWeights, Network, Precision, Sizes},
+        wavenet::{self, LayerWeights, NetWeights, Network, Precision, Sizes},
     },
 };
 
@@ -35,19 +36,28 @@ pub const METADATA: &str = "atelier.wavenet";
 /// The most numbers that a voice may remember: 64 MiB.
 const MOST_REMEMBERED: usize = 1 << 24;
 
+/// How the sample before enters the first layer.
+enum Entry {
+    /// (classes, channels): a row for each class.
+    Classes(Tensor),
+    /// Weight and bias (channels) of the sample's value.
+    Value(Tensor, Tensor),
+}
+
 /// The network in its parallel form.
 pub struct WaveNet {
     config: WaveNetConfig,
     sizes: Sizes,
     condition: Condition,
     condition_layers: [(Tensor, Tensor); 2], // (hidden, features) and (slow, hidden), with their biases
-    embedding: Tensor,                       // (classes, channels)
+    entry: Entry,
     layers: Vec<GatedLayer>,
     head: [(Tensor, Tensor); 2], // (skip, skip, 1) and (classes, skip, 1), with their biases
 }
 
 impl WaveNet {
-    /// The network of a state dict: `embedding.weight` (classes, channels); `condition.{0,2}.{weight,bias}`, the layers
+    /// The network of a state dict: `embedding.weight` (classes, channels), or `input.{weight,bias}` (channels) of a network
+    /// with mixtures; `condition.{0,2}.{weight,bias}`, the layers
     /// that make the slow condition; `layers.{i}.{tap,condition,mix,skip}.weight` and `.bias`; `head.{0,2}.{weight,bias}`.
     ///
     /// # Errors
@@ -65,21 +75,26 @@ impl WaveNet {
             }
             tensor.reshape(shape).map_err(|why| failed(&why))
         };
-        let embedding = get("embedding.weight")?;
-        let &[classes, channels] = embedding.dims() else {
-            return Err(misfit("embedding.weight", embedding.dims(), &[]));
+        let (entry, channels) = if config.mixtures == 0 {
+            let embedding = get("embedding.weight")?;
+            let &[classes, channels] = embedding.dims() else {
+                return Err(misfit("embedding.weight", embedding.dims(), &[]));
+            };
+            if classes != mu_law::CLASSES || channels == 0 {
+                return Err(misfit("embedding.weight", embedding.dims(), &[mu_law::CLASSES, channels.max(1)]));
+            }
+            (Entry::Classes(embedding), channels)
+        } else {
+            let bias = get("input.bias")?;
+            let channels = bias.elem_count();
+            (Entry::Value(shaped("input.weight", &[channels])?, shaped("input.bias", &[channels])?), channels)
         };
-        if classes != mu_law::CLASSES || channels == 0 {
-            return Err(misfit("embedding.weight", embedding.dims(), &[mu_law::CLASSES, channels.max(1)]));
-        }
         // What every voice remembers must be of a sensible size, whatever the file claims.
-        if config.receptive_field().saturating_mul(channels) > MOST_REMEMBERED {
-            return Err(misfit(
-                "embedding.weight",
-                embedding.dims(),
-                &[classes, MOST_REMEMBERED / config.receptive_field()],
-            ));
+        let most = MOST_REMEMBERED / config.receptive_field();
+        if channels == 0 || channels > most {
+            return Err(misfit("layers.0.mix.weight", &[channels, channels], &[most, most]));
         }
+        let outputs = config.outputs();
         let skip = get("head.0.bias")?.elem_count();
         let hidden = get("condition.0.bias")?.elem_count();
         let slow = get("condition.2.bias")?.elem_count();
@@ -108,17 +123,19 @@ impl WaveNet {
         }
         let head = [
             (shaped("head.0.weight", &[skip, skip, 1])?, get("head.0.bias")?),
-            (shaped("head.2.weight", &[classes, skip, 1])?, shaped("head.2.bias", &[classes])?),
+            (shaped("head.2.weight", &[outputs, skip, 1])?, shaped("head.2.bias", &[outputs])?),
         ];
         let sizes = Sizes {
             channels,
             skip,
-            classes,
+            // The steps work on eight at a time.
+            outputs: outputs.next_multiple_of(8),
+            entry: if config.mixtures == 0 { wavenet::Entry::Classes } else { wavenet::Entry::Value },
             slow_condition: slow,
             fast_condition: fast,
             dilations: config.dilations.clone(),
         };
-        Ok(Self { config, sizes, condition, condition_layers, embedding, layers, head })
+        Ok(Self { config, sizes, condition, condition_layers, entry, layers, head })
     }
 
     /// What it was made for.
@@ -126,7 +143,7 @@ impl WaveNet {
         &self.config
     }
 
-    /// Its channels, skip channels, classes and dilations.
+    /// Its channels, skip channels, outputs and dilations.
     pub fn sizes(&self) -> &Sizes {
         &self.sizes
     }
@@ -151,16 +168,24 @@ impl WaveNet {
         layer(&layer(features, &self.condition_layers[0])?, &self.condition_layers[1])
     }
 
-    /// Logits (N, classes, T) of the sample at each moment, from the classes of the samples one moment before (N, T) as
-    /// u32, and the condition (N, slow + fast, T). Nothing comes before the first moment.
+    /// Outputs (N, [`WaveNetConfig::outputs`], T) for the sample at each moment, from the samples one moment before (N, T),
+    /// classes as u32 or values as f32, and the condition (N, slow + fast, T). Nothing comes before the first moment.
     ///
     /// # Errors
     /// When the shapes do not fit together.
     pub fn forward(&self, before: &Tensor, condition: &Tensor) -> candle_core::Result<Tensor> {
         let (n, time) = before.dims2()?;
         let (channels, skip) = (self.sizes.channels, self.sizes.skip);
-        let x = self.embedding.index_select(&before.flatten_all()?, 0)?.reshape((n, time, channels))?;
-        let x = x.transpose(1, 2)?.contiguous()?;
+        let x = match &self.entry {
+            Entry::Classes(rows) => {
+                let x = rows.index_select(&before.flatten_all()?, 0)?.reshape((n, time, channels))?;
+                x.transpose(1, 2)?.contiguous()?
+            }
+            Entry::Value(weight, bias) => {
+                let [weight, bias] = [weight, bias].map(|part| part.reshape((1, channels, 1)));
+                before.unsqueeze(1)?.broadcast_mul(&weight?)?.broadcast_add(&bias?)?
+            }
+        };
         let y = gated_stack(&x, &self.layers, Some(condition))?.narrow(1, channels, skip)?.contiguous()?.relu()?;
         let options = ConvOptions::default();
         let y = conv1d(&y, &self.head[0].0, Some(&self.head[0].1), &options, Activation::None)?.relu()?;
@@ -197,13 +222,21 @@ impl WaveNet {
             layers.push(packed);
         }
         let [(head0, head0_bias), (head1, head1_bias)] = &self.head;
+        let entry = match &self.entry {
+            Entry::Classes(rows) => flat(rows)?,
+            Entry::Value(weight, bias) => [flat(weight)?, flat(bias)?].concat(),
+        };
+        let filled = |mut values: Vec<f32>, each: usize| {
+            values.resize(self.sizes.outputs * each, 0.0);
+            values
+        };
         let weights = NetWeights {
-            embedding: flat(&self.embedding)?,
+            entry,
             layers,
             head0: flat(head0)?,
             head0_bias: flat(head0_bias)?,
-            head1: flat(head1)?,
-            head1_bias: flat(head1_bias)?,
+            head1: filled(flat(head1)?, self.sizes.skip),
+            head1_bias: filled(flat(head1_bias)?, 1),
         };
         Network::new(self.sizes.clone(), &weights, precision, level)
     }

@@ -1,7 +1,7 @@
 use candle_core::Device;
 
 use super::*;
-use crate::kernels::wavenet::BLOCK;
+use crate::kernels::wavenet::{BLOCK, Last};
 
 fn config(dilations: &[usize]) -> WaveNetConfig {
     WaveNetConfig {
@@ -15,6 +15,7 @@ fn config(dilations: &[usize]) -> WaveNetConfig {
         harmonics: 2,
         onset_decays_s: vec![0.01, 0.2],
         release_decays_s: vec![0.05],
+        mixtures: 0,
     }
 }
 
@@ -35,7 +36,12 @@ fn state(config: &WaveNetConfig) -> HashMap<String, Tensor> {
     let mut put = |name: &str, shape: &[usize], scale: f32| {
         state.insert(name.to_owned(), tensor(shape, scale));
     };
-    put("embedding.weight", &[256, c], 2.0);
+    if config.mixtures == 0 {
+        put("embedding.weight", &[256, c], 2.0);
+    } else {
+        put("input.weight", &[c], 2.0);
+        put("input.bias", &[c], 1.0);
+    }
     put("condition.0.weight", &[9, config.features()], 1.0);
     put("condition.0.bias", &[9], 0.3);
     put("condition.2.weight", &[slow, 9], 1.0);
@@ -51,52 +57,60 @@ fn state(config: &WaveNetConfig) -> HashMap<String, Tensor> {
     }
     put("head.0.weight", &[s, s, 1], 0.6);
     put("head.0.bias", &[s], 0.2);
-    put("head.2.weight", &[256, s, 1], 1.0);
-    put("head.2.bias", &[256], 0.2);
+    put("head.2.weight", &[config.outputs(), s, 1], 1.0);
+    put("head.2.bias", &[config.outputs()], 0.2);
     state
 }
 
 #[test]
 fn one_sample_at_a_time_agrees_with_all_at_once() {
-    let config = config(&[1, 2, 4, 8, 16, 1, 2, 4, 8, 16]);
-    let net = WaveNet::new(config.clone(), &state(&config)).expect("a network");
-    let generator = net.generator(Precision::Full, Level::current()).expect("a generator");
-    let (tone, released) = (Tone { instrument: 1, key: 50, velocity: 90 }, Some(7));
-    let time = 20 * config.frame_samples;
-    let mut voice = generator.voice();
-    let (mut classes, mut logits) = (vec![mu_law::SILENCE], Vec::new());
-    let mut conditions = Vec::new(); // (T, slow + fast)
-    for block in (0..time).step_by(BLOCK) {
-        let frame = block / config.frame_samples;
-        let slow = net.condition().slow(tone, frame, released);
-        if block % config.frame_samples == 0 {
-            generator.set_frame(&mut voice, &slow);
+    for mixtures in [0, 3] {
+        let config = WaveNetConfig { mixtures, ..config(&[1, 2, 4, 8, 16, 1, 2, 4, 8, 16]) };
+        let net = WaveNet::new(config.clone(), &state(&config)).expect("a network");
+        let generator = net.generator(Precision::Full, Level::current()).expect("a generator");
+        let (tone, released) = (Tone { instrument: 1, key: 50, velocity: 90 }, Some(7));
+        let time = 20 * config.frame_samples;
+        let mut voice = generator.voice();
+        // Any sequence of classes will do, and of values too.
+        let mut classes = vec![mu_law::SILENCE];
+        (0..time).for_each(|t| classes.push((classes[t] * 31 + 17 * t) % mu_law::CLASSES));
+        let value = |class: usize| class as f32 / 127.5 - 1.0;
+        let (mut outputs, mut conditions) = (Vec::new(), Vec::new()); // (T, outputs), (T, slow + fast)
+        for block in (0..time).step_by(BLOCK) {
+            let frame = block / config.frame_samples;
+            let slow = net.condition().slow(tone, frame, released);
+            if block % config.frame_samples == 0 {
+                generator.set_frame(&mut voice, &slow);
+            }
+            let mut fast = Vec::new();
+            for t in block..block + BLOCK {
+                conditions.extend_from_slice(&slow);
+                let before = fast.len();
+                net.condition().fast(tone, t, &mut fast);
+                conditions.extend_from_slice(&fast[before..]);
+            }
+            generator.begin_block(&mut voice, &fast);
+            for class in &classes[block..block + BLOCK] {
+                let last = if mixtures == 0 { Last::Class(*class) } else { Last::Value(value(*class)) };
+                generator.step(&mut [&mut voice], &[last]);
+                outputs.extend_from_slice(&voice.outputs()[..config.outputs()]);
+            }
         }
-        let mut fast = Vec::new();
-        for t in block..block + BLOCK {
-            conditions.extend_from_slice(&slow);
-            let before = fast.len();
-            net.condition().fast(tone, t, &mut fast);
-            conditions.extend_from_slice(&fast[before..]);
-        }
-        generator.begin_block(&mut voice, &fast);
-        for t in block..block + BLOCK {
-            generator.step(&mut [&mut voice], &classes[t..]);
-            logits.extend_from_slice(voice.logits());
-            // Any sequence of classes will do.
-            classes.push((classes[t] * 31 + 17 * t) % mu_law::CLASSES);
-        }
+        let before = if mixtures == 0 {
+            Tensor::from_vec(classes[..time].iter().map(|class| *class as u32).collect(), (1, time), &Device::Cpu)
+        } else {
+            Tensor::from_vec(classes[..time].iter().map(|class| value(*class)).collect(), (1, time), &Device::Cpu)
+        };
+        let width = conditions.len() / time;
+        let condition = Tensor::from_vec(conditions, (1, time, width), &Device::Cpu)
+            .and_then(|c| c.transpose(1, 2)?.contiguous())
+            .expect("a condition");
+        let want = net.forward(&before.expect("samples"), &condition);
+        let want = want.and_then(|y| y.squeeze(0)?.t()?.flatten_all()?.to_vec1::<f32>()).expect("outputs");
+        assert_eq!(outputs.len(), want.len());
+        let far = outputs.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-4, "{mixtures} mixtures: {far}");
     }
-    let before: Vec<u32> = classes[..time].iter().map(|class| *class as u32).collect();
-    let before = Tensor::from_vec(before, (1, time), &Device::Cpu).expect("classes");
-    let width = conditions.len() / time;
-    let condition = Tensor::from_vec(conditions, (1, time, width), &Device::Cpu)
-        .and_then(|c| c.transpose(1, 2)?.contiguous())
-        .expect("a condition");
-    let want = net.forward(&before, &condition).and_then(|y| y.squeeze(0)?.t()?.flatten_all()?.to_vec1::<f32>());
-    let want = want.expect("logits");
-    let far = logits.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(far < 1e-4, "{far}");
 }
 
 #[test]
@@ -116,18 +130,20 @@ fn the_condition_tells_onset_and_release() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let good = config(&[1, 2]);
-    let whole = state(&good);
-    for name in whole.keys() {
+    let mixed = WaveNetConfig { mixtures: 2, ..config(&[1, 2]) };
+    let all = [&good, &mixed].map(|config| (config, state(config)));
+    for (good, whole, name) in all.iter().flat_map(|(good, whole)| whole.keys().map(move |name| (good, whole, name))) {
         let mut state = whole.clone();
         let tensor = state.remove(name).expect("a tensor");
-        assert!(WaveNet::new(good.clone(), &state).is_err(), "{name} is missing");
+        assert!(WaveNet::new((*good).clone(), &state).is_err(), "{name} is missing");
         state.insert(name.clone(), tensor.narrow(0, 1, tensor.dims()[0] - 1).expect("a part"));
         // A narrower bias may be taken for another size, which then fits nothing else.
-        let built = WaveNet::new(good.clone(), &state);
+        let built = WaveNet::new((*good).clone(), &state);
         let built = built.and_then(|net| net.generator(Precision::Full, Level::current()).map(|_| ()));
         assert!(built.is_err(), "{name} is short");
     }
-    let spoilt: [fn(&mut WaveNetConfig); 7] = [
+    let spoilt: [fn(&mut WaveNetConfig); 8] = [
+        |c| c.mixtures = 1_000,
         |c| c.sample_rate_hz = 0,
         |c| c.dilations.clear(),
         |c| c.dilations[0] = 0,

@@ -4,6 +4,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::{Crops, Note};
 use crate::{
+    kernels::elementwise::mixture::STEPS,
     nets::wavenet::{Condition, WaveNetConfig, fast_at, mu_law},
     random::Rng,
 };
@@ -11,6 +12,8 @@ use crate::{
 /// Share of the crops whose past is a little wrong, and by how many classes at most (standard deviation).
 const BLURRED: f64 = 0.45;
 const BLUR: f64 = 12.0;
+/// Levels of sixteen bits in a class of a soft sound, one of about a hundredth of full scale.
+const LINEAR_CLASS: f64 = 20.0;
 /// Share of the crops whose past is another one altogether, in part or from end to end.
 const LOST: f64 = 0.35;
 
@@ -23,9 +26,9 @@ pub(super) struct Crop<'a> {
 
 /// The tensors of some crops.
 pub(super) struct Batch {
-    /// Classes before each moment (N, T), u32.
+    /// Samples before each moment (N, T): classes as u32, values as f32.
     pub before: Tensor,
-    /// Classes at each moment (N, T), u32.
+    /// Samples at each moment (N, T), likewise.
     pub now: Tensor,
     /// What the slow condition is made of (N · frames, features).
     pub features: Tensor,
@@ -42,18 +45,18 @@ impl Batch {
         (config, condition): (&WaveNetConfig, &Condition),
         mut noise: Option<&mut Rng>,
     ) -> Result<Self> {
-        let (n, fast) = (crops.len(), config.fast());
+        let (n, fast, scale) = (crops.len(), config.fast(), Scale::of(config));
         let (mut before, mut now) = (Vec::with_capacity(n * samples), Vec::with_capacity(n * samples));
         let (mut features, mut phases, mut moment) = (Vec::new(), vec![0.0; n * fast * samples], Vec::new());
         for (crop, phases) in crops.iter().zip(phases.chunks_mut((fast * samples).max(1))) {
             let Crop { note, start } = *crop;
-            let classes = &note.classes;
+            let levels = &note.levels;
             let at = before.len();
-            before.push(start.checked_sub(1).map_or(mu_law::SILENCE as u32, |before| classes[before].into()));
-            before.extend(classes[start..start + samples - 1].iter().map(|class| u32::from(*class)));
-            now.extend(classes[start..start + samples].iter().map(|class| u32::from(*class)));
+            before.push(start.checked_sub(1).map_or(scale.silence, |before| levels[before]));
+            before.extend_from_slice(&levels[start..start + samples - 1]);
+            now.extend_from_slice(&levels[start..start + samples]);
             if let Some(rng) = noise.as_deref_mut() {
-                disturb(&mut before[at..], rng);
+                disturb(&mut before[at..], scale, rng);
             }
             let frame = start / config.frame_samples;
             for index in 0..samples.div_ceil(config.frame_samples) {
@@ -81,37 +84,70 @@ impl Batch {
         let device = &Device::Cpu;
         let rows = features.len() / config.features();
         Ok(Self {
-            before: Tensor::from_vec(before, (n, samples), device)?,
-            now: Tensor::from_vec(now, (n, samples), device)?,
+            before: scale.tensor(&before, (n, samples))?,
+            now: scale.tensor(&now, (n, samples))?,
             features: Tensor::from_vec(features, (rows, config.features()), device)?,
             fast: Tensor::from_vec(phases, (n, fast, samples), device)?,
         })
     }
 }
 
+/// What levels of samples mean.
+#[derive(Clone, Copy)]
+struct Scale {
+    silence: i16,
+    lowest: i16,
+    highest: i16,
+    /// Whether they are classes.
+    classes: bool,
+    /// The levels that as much sound takes as one class does.
+    unit: f64,
+}
+
+impl Scale {
+    fn of(config: &WaveNetConfig) -> Self {
+        if config.mixtures == 0 {
+            Self { silence: mu_law::SILENCE as i16, lowest: 0, highest: 255, classes: true, unit: 1.0 }
+        } else {
+            // Classes are finest, and most often met, around silence.
+            Self { silence: 0, lowest: -i16::MAX, highest: i16::MAX, classes: false, unit: LINEAR_CLASS }
+        }
+    }
+
+    fn tensor(self, levels: &[i16], shape: (usize, usize)) -> Result<Tensor> {
+        if self.classes {
+            // Classes are not negative.
+            let classes: Vec<u32> = levels.iter().map(|level| u32::from(level.unsigned_abs())).collect();
+            return Tensor::from_vec(classes, shape, &Device::Cpu);
+        }
+        let values: Vec<f32> = levels.iter().map(|level| f32::from(*level) / STEPS).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu)
+    }
+}
+
 /// Makes the past less certain, or another.
-fn disturb(past: &mut [u32], rng: &mut Rng) {
-    let silence = mu_law::SILENCE as f64;
-    let class = |value: f64| value.round().clamp(0.0, mu_law::CLASSES as f64 - 1.0) as u32;
+fn disturb(past: &mut [i16], scale: Scale, rng: &mut Rng) {
+    let silence = f64::from(scale.silence);
+    let level = |value: f64| value.round().clamp(scale.lowest.into(), scale.highest.into()) as i16;
     let kind = rng.uniform();
     if kind < BLURRED {
-        let deviation = 0.3 + BLUR * rng.uniform() * rng.uniform();
-        past.iter_mut().for_each(|past| *past = class(f64::from(*past) + rng.normal() * deviation));
+        let deviation = scale.unit * (0.3 + BLUR * rng.uniform() * rng.uniform());
+        past.iter_mut().for_each(|past| *past = level(f64::from(*past) + rng.normal() * deviation));
     } else if kind < BLURRED + LOST {
         let (a, b) = (rng.below(past.len()), rng.below(past.len()));
         let part = if rng.uniform() < 0.5 { 0..past.len() } else { a.min(b)..a.max(b) };
-        let (gain, deviation) = (1.3 * rng.uniform(), 60.0 * rng.uniform());
+        let (gain, deviation) = (1.3 * rng.uniform(), scale.unit * 60.0 * rng.uniform());
         // Now and then far from silence, where a generator that has run away finds itself.
-        let shift = if rng.uniform() < 0.3 { 200.0 * (rng.uniform() - 0.5) } else { 0.0 };
+        let shift = if rng.uniform() < 0.3 { scale.unit * 200.0 * (rng.uniform() - 0.5) } else { 0.0 };
         for past in &mut past[part] {
-            *past = class(silence + shift + (f64::from(*past) - silence) * gain + rng.normal() * deviation);
+            *past = level(silence + shift + (f64::from(*past) - silence) * gain + rng.normal() * deviation);
         }
     }
 }
 
 /// Crops from anywhere in the notes, or from their onsets; every place, or every onset, is as likely as the others.
 pub(super) fn draw<'a>(notes: &'a [Note], crops: Crops, onset: bool, frame: usize, rng: &mut Rng) -> Vec<Crop<'a>> {
-    let places = |note: &Note| (note.classes.len() - crops.samples) / frame + 1;
+    let places = |note: &Note| (note.levels.len() - crops.samples) / frame + 1;
     let count = |note: &Note| if onset { note.strikes.len() } else { places(note) };
     let all = notes.iter().map(count).sum::<usize>().max(1);
     let crop = |_| {

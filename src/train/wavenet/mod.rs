@@ -31,7 +31,7 @@ pub use trainer::Trainer;
 use crate::{
     Error, Result, files,
     formats::wav::Depth,
-    generate::audio::{AudioModel, AudioRequest, Note as Played},
+    generate::audio::{AudioModel, AudioRequest, Note as Played, Quantisation},
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
 
@@ -141,8 +141,15 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
         instrument: instrument as u16,
     };
     let notes = (0..info.instruments.len().min(SAMPLED)).map(note).collect();
-    let request =
-        AudioRequest { notes, samples: None, temperature: TEMPERATURE, top_k: 0, top_p: 1.0, seed: recipe.seed };
+    let request = AudioRequest {
+        notes,
+        samples: None,
+        temperature: TEMPERATURE,
+        top_k: 0,
+        top_p: 1.0,
+        seed: recipe.seed,
+        weights: Quantisation::Int8,
+    };
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();
     let rate = info.sample_rate_hz;
     let model_ref = ModelRef { name: info.path.display().to_string(), sha256: model.sha256()?.to_owned() };

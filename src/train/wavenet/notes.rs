@@ -7,6 +7,7 @@ use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use super::{WaveNetRecipe, harmonic::harmonic};
 use crate::{
     Error, Result,
+    kernels::elementwise::mixture::STEPS,
     nets::wavenet::{Tone, WaveNetConfig, mu_law},
 };
 
@@ -19,7 +20,7 @@ const LOUDNESS: f32 = 0.2;
 /// Taps of the filter before decimation, per sample left out.
 const TAPS: usize = 100;
 
-/// A note or a recording of several: the classes of its samples, and what the network is told of them.
+/// A note or a recording of several: its samples, and what the network is told of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
     /// Of which file it is, or which note: what has the same number is learnt from or kept aside together.
@@ -28,7 +29,8 @@ pub struct Note {
     pub strikes: Vec<Strike>,
     /// The phase of every frame; empty when keys are in equal temperament, as generated ones are.
     pub phases: Vec<Phase>,
-    pub classes: Vec<u8>,
+    /// µ-law classes, or whole numbers of sixteen bits when they are drawn from mixtures.
+    pub levels: Vec<i16>,
 }
 
 /// Where a note begins and what it is.
@@ -56,7 +58,7 @@ impl Note {
         Self::of_recording(source, vec![Strike { onset: 0, released, tone }], Vec::new(), samples, config)
     }
 
-    /// A recording: pre-emphasised, in µ-law.
+    /// A recording: pre-emphasised, as the network takes it.
     pub fn of_recording(
         source: usize,
         strikes: Vec<Strike>,
@@ -65,13 +67,17 @@ impl Note {
         config: &WaveNetConfig,
     ) -> Self {
         let mut before = 0.0;
-        let class = |sample: &f32| {
+        let level = |sample: &f32| {
             let emphasised = sample - config.pre_emphasis * before;
             before = *sample;
-            // Classes are below 256.
-            mu_law::encode(emphasised) as u8
+            if config.mixtures == 0 {
+                // Classes are below 256.
+                mu_law::encode(emphasised) as i16
+            } else {
+                (emphasised.clamp(-1.0, 1.0) * STEPS).round() as i16
+            }
         };
-        Self { source, strikes, phases, classes: samples.iter().map(class).collect() }
+        Self { source, strikes, phases, levels: samples.iter().map(level).collect() }
     }
 
     /// The note at a frame, and the frame's number from its onset; before the first it is long over.
@@ -86,7 +92,7 @@ impl Note {
 
     /// Where the parts begin that it is measured by, of so many samples: of a recording several, all over it.
     pub(super) fn measured(&self, samples: usize, frame: usize) -> Vec<usize> {
-        let last = self.classes.len().saturating_sub(samples) / frame;
+        let last = self.levels.len().saturating_sub(samples) / frame;
         let parts = if self.phases.is_empty() { 1 } else { MEASURED_PARTS.min(last + 1) };
         (0..parts).map(|part| last * part / (parts - 1).max(1) * frame).collect()
     }

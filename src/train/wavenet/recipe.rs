@@ -149,6 +149,9 @@ pub struct NetworkRecipe {
     pub pre_emphasis: f32,
     pub onset_decays_s: Vec<f32>,
     pub release_decays_s: Vec<f32>,
+    /// Logistic distributions that samples of sixteen bits are drawn from; 0, or left out, for µ-law classes.
+    #[serde(default)]
+    pub mixtures: usize,
 }
 
 /// The steps.
@@ -202,6 +205,7 @@ impl WaveNetRecipe {
             harmonics: network.harmonics,
             onset_decays_s: network.onset_decays_s.clone(),
             release_decays_s: network.release_decays_s.clone(),
+            mixtures: network.mixtures,
         }
     }
 

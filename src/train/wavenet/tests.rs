@@ -1,5 +1,8 @@
 use super::*;
-use crate::{nets::wavenet::Tone, train::TrainRecipe};
+use crate::{
+    nets::wavenet::{Tone, WaveNetConfig},
+    train::TrainRecipe,
+};
 
 const RECIPE: &str = r#"
 kind = "wavenet"
@@ -43,7 +46,10 @@ fn recipe() -> WaveNetRecipe {
 }
 
 fn notes() -> Vec<Note> {
-    let config = recipe().config();
+    notes_of(&recipe().config())
+}
+
+fn notes_of(config: &WaveNetConfig) -> Vec<Note> {
     let mut notes = Vec::new();
     for (instrument, key, velocity) in
         (0..2).flat_map(|i| (60..64).flat_map(move |key| [60, 90].map(|velocity| (i, key, velocity))))
@@ -55,7 +61,7 @@ fn notes() -> Vec<Note> {
             (wave * f64::from(velocity) / 200.0 * (1.0 - t as f64 / 2_000.0)) as f32
         };
         let samples: Vec<f32> = (0..2_000).map(wave).collect();
-        notes.push(Note::new(notes.len(), Tone { instrument, key, velocity }, 20, &samples, &config));
+        notes.push(Note::new(notes.len(), Tone { instrument, key, velocity }, 20, &samples, config));
     }
     notes
 }
@@ -82,6 +88,49 @@ fn it_learns_and_what_it_learnt_plays() {
     // A folder with a checkpoint is not begun anew.
     let again = run(&recipe(), notes(), (dir.path(), Start::Random), 61, &go, &mut |_| Ok(()));
     assert!(again.expect_err("refused").to_string().contains("--resume"));
+}
+
+#[test]
+fn a_network_of_mixtures_learns_and_plays_too() {
+    let mut recipe = recipe();
+    recipe.network.mixtures = 3;
+    let notes: Vec<Note> = notes_of(&recipe.config());
+    assert!(notes.iter().flat_map(|note| &note.levels).any(|level| *level < -2_000));
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut reports = Vec::new();
+    let mut report = |report: &Report| {
+        reports.push(report.clone());
+        Ok(())
+    };
+    run(&recipe, notes.clone(), (dir.path(), Start::Random), 60, &AtomicBool::new(false), &mut report).expect("trains");
+    let [first, last] = [0, 1].map(|i: usize| reports[i].held_out_bits.expect("measured"));
+    assert!(last < first && last < 14.0, "{first} {last}");
+    assert!(reports[1].unigram_bits > 8.0 && reports[1].unigram_bits <= 16.0);
+    let path = dir.path().join("tiny.safetensors");
+    let model = AudioModel::open("tiny", &path).expect("opens");
+    let note = Played { start: 0, length: 800, key: 62, velocity: 90, instrument: 1 };
+    let request = AudioRequest {
+        notes: vec![note],
+        samples: Some(1_600),
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        seed: 1,
+        weights: Quantisation::Int8,
+    };
+    let play = |request: &AudioRequest| model.play(request, &AtomicBool::new(false));
+    let sound = play(&request).expect("plays").expect("to the end");
+    assert!(sound.len() == 1_600 && sound.iter().any(|sample| sample.abs() > 1e-3), "silence");
+    assert_eq!(play(&request).expect("plays").expect("to the end"), sound);
+    assert!(play(&AudioRequest { top_k: 3, ..request }).expect_err("refused").to_string().contains("top-k"));
+    // Taken up again it goes on as it would have gone.
+    let mut whole = Trainer::new(recipe.clone(), notes.clone()).expect("a trainer");
+    whole.step(60).expect("a step");
+    let checkpoint = dir.path().join("half.safetensors");
+    whole.save(&checkpoint).expect("saved");
+    let mut resumed = Trainer::new(recipe, notes).expect("a trainer");
+    resumed.resume(&checkpoint).expect("resumes");
+    assert_eq!(whole.step(60).expect("a step"), resumed.step(60).expect("a step"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     formats::safetensors,
     kernels::{
         autograd::first_order,
-        elementwise::cross_entropy,
+        elementwise::{cross_entropy, mixture_loss},
         optim::{Adam, AdamSettings, Ema},
     },
     nets::wavenet::{METADATA, WaveNet, WaveNetConfig, mu_law},
@@ -53,7 +53,7 @@ impl Trainer {
         recipe.check()?;
         let config = recipe.config();
         let longest = recipe.training.crops.samples.max(recipe.training.onset_crops.samples);
-        if notes.len() < 2 || notes.iter().any(|note| note.classes.len() < longest) {
+        if notes.len() < 2 || notes.iter().any(|note| note.levels.len() < longest) {
             return Err(too_few(longest));
         }
         let aside = |note: &Note| (note.source * 7_919 + 13).is_multiple_of(recipe.held_out());
@@ -68,7 +68,10 @@ impl Trainer {
         let mut rng = Rng::at(recipe.seed, u64::MAX);
         let (mut names, mut variables) = (Vec::new(), Vec::new());
         for (name, shape, scale) in made {
-            let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| (rng.normal() * scale) as f32).collect();
+            let mut numbers: Vec<f32> = (0..shape.iter().product()).map(|_| (rng.normal() * scale) as f32).collect();
+            if name == "head.2.bias" && config.mixtures > 0 {
+                first_mixtures(&mut numbers, config.mixtures);
+            }
             let tensor = Tensor::from_vec(numbers, shape, &Device::Cpu);
             variables.push(tensor.and_then(|tensor| Var::from_tensor(&tensor)).map_err(|why| failed(&why))?);
             names.push(name);
@@ -161,7 +164,7 @@ impl Trainer {
     fn measured(&self, seconds: f64) -> Vec<(Crop<'_>, usize)> {
         let wanted = (seconds * f64::from(self.config.sample_rate_hz)) as usize;
         let parts = self.notes[1].iter().flat_map(|note| {
-            let samples = note.classes.len().min(wanted);
+            let samples = note.levels.len().min(wanted);
             let starts = note.measured(samples, self.config.frame_samples);
             starts.into_iter().map(move |start| (Crop { note, start }, samples))
         });
@@ -189,23 +192,28 @@ impl Trainer {
         measured().map_err(|why| failed(&why))
     }
 
-    /// Bits a sample of the notes kept aside when only how often each class occurs is known; of recordings, of the parts
-    /// that [`Self::held_out`] measures too.
+    /// Bits a sample of the notes kept aside when only how often each class, or each value, occurs is known; of recordings,
+    /// of the parts that [`Self::held_out`] measures too.
     pub fn unigram_bits(&self, seconds: f64) -> f64 {
-        let count = |classes: &mut dyn Iterator<Item = &u8>| {
-            let mut counts = [1.0_f64; mu_law::CLASSES];
-            classes.for_each(|class| counts[usize::from(*class)] += 1.0);
-            counts
+        let (offset, levels) = if self.config.mixtures == 0 { (0, mu_law::CLASSES) } else { (1 << 15, 1 << 16) };
+        let count = |counts: &mut Vec<f64>, found: &[i16]| {
+            // Classes are not negative, and values are moved up to be so.
+            found.iter().for_each(|level| counts[(i32::from(*level) + offset) as usize] += 1.0);
         };
-        let learnt = count(&mut self.notes[0].iter().flat_map(|note| &note.classes));
-        let parts = self.measured(seconds);
-        let kept = count(&mut parts.iter().flat_map(|(Crop { note, start }, samples)| match note.phases.is_empty() {
-            true => &note.classes[..],
-            false => &note.classes[*start..*start + *samples],
-        }));
+        let (mut learnt, mut kept) = (vec![1.0; levels], vec![1.0; levels]);
+        self.notes[0].iter().for_each(|note| count(&mut learnt, &note.levels));
+        for (Crop { note, start }, samples) in self.measured(seconds) {
+            let part = if note.phases.is_empty() { &note.levels[..] } else { &note.levels[start..start + samples] };
+            count(&mut kept, part);
+        }
         let all: f64 = learnt.iter().sum();
-        let bits: f64 = kept.iter().zip(&learnt).map(|(kept, learnt)| -kept * (learnt / all).log2()).sum();
-        bits / kept.iter().sum::<f64>()
+        // The one that every level begins with is of what was learnt alone.
+        let kept = kept.iter().map(|kept| kept - 1.0);
+        let (mut bits, mut total) = (0.0, 0.0);
+        for (kept, learnt) in kept.zip(&learnt) {
+            (bits, total) = (bits - kept * (learnt / all).log2(), total + kept);
+        }
+        bits / total
     }
 
     /// Saves all that the next step depends on.
@@ -312,9 +320,19 @@ fn loss(net: &WaveNet, batch: &Batch, samples: usize, skip: usize) -> TensorResu
     let slow = slow.reshape((n, frames, 1, width))?.broadcast_as((n, frames, frame, width))?;
     let slow = slow.reshape((n, frames * frame, width))?.transpose(1, 2)?.narrow(2, 0, samples)?.contiguous()?;
     let condition = Tensor::cat(&[&slow, &batch.fast], 1)?.contiguous()?;
-    let logits = net.forward(&batch.before, &condition)?;
+    let outputs = net.forward(&batch.before, &condition)?;
     let rest = samples - skip;
-    cross_entropy(&logits.narrow(2, skip, rest)?, &batch.now.narrow(1, skip, rest)?.contiguous()?)
+    let (outputs, now) = (outputs.narrow(2, skip, rest)?, batch.now.narrow(1, skip, rest)?.contiguous()?);
+    if net.config().mixtures == 0 { cross_entropy(&outputs, &now) } else { mixture_loss(&outputs, &now) }
+}
+
+/// Mixtures that nothing is known of yet: means side by side, each about as wide as their distance.
+fn first_mixtures(bias: &mut [f32], mixtures: usize) {
+    let width = 1.0 / mixtures as f32;
+    for k in 0..mixtures {
+        bias[mixtures + k] = (k as f32 + 0.5) * width - 0.5;
+        bias[2 * mixtures + k] = (0.5 * width).ln();
+    }
 }
 
 /// Every weight's name and shape, and the standard deviation that it begins with.
@@ -322,13 +340,18 @@ fn shapes(recipe: &WaveNetRecipe, config: &WaveNetConfig) -> Vec<(String, Vec<us
     let network = &recipe.network;
     let (c, s, hidden, slow) = (network.channels, network.skip, network.condition_hidden, network.condition);
     let (channels, skip) = (c as f64, s as f64);
-    let mut made = vec![
-        ("embedding.weight".to_owned(), vec![mu_law::CLASSES, c], 0.3),
+    let mut made = if config.mixtures == 0 {
+        vec![("embedding.weight".to_owned(), vec![mu_law::CLASSES, c], 0.3)]
+    } else {
+        // Samples are seldom far from silence.
+        vec![("input.weight".to_owned(), vec![c], 1.0), ("input.bias".to_owned(), vec![c], 0.3)]
+    };
+    made.extend([
         ("condition.0.weight".to_owned(), vec![hidden, config.features()], (1.0_f64 / 6.0).sqrt()),
         ("condition.0.bias".to_owned(), vec![hidden], 0.0),
         ("condition.2.weight".to_owned(), vec![slow, hidden], 1.6 / (hidden as f64).sqrt()),
         ("condition.2.bias".to_owned(), vec![slow], 0.0),
-    ];
+    ]);
     for layer in 0..network.layers {
         let mut add = |part: &str, shape: Vec<usize>, scale: f64| {
             made.push((format!("layers.{layer}.{part}"), shape, scale));
@@ -344,8 +367,8 @@ fn shapes(recipe: &WaveNetRecipe, config: &WaveNetConfig) -> Vec<(String, Vec<us
     made.extend([
         ("head.0.weight".to_owned(), vec![s, s, 1], (2.0 / skip).sqrt()),
         ("head.0.bias".to_owned(), vec![s], 0.0),
-        ("head.2.weight".to_owned(), vec![mu_law::CLASSES, s, 1], 0.5 / skip.sqrt()),
-        ("head.2.bias".to_owned(), vec![mu_law::CLASSES], 0.0),
+        ("head.2.weight".to_owned(), vec![config.outputs(), s, 1], 0.5 / skip.sqrt()),
+        ("head.2.bias".to_owned(), vec![config.outputs()], 0.0),
     ]);
     made
 }

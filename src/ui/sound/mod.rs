@@ -20,7 +20,7 @@ mod words;
 use egui::{Align, Frame, Layout, Margin, Panel, Ui};
 
 use super::{Command, Icon, Key, state::State, text::fill, theme, widgets};
-use crate::generate::audio::{AudioRequest, parse_notes};
+use crate::generate::audio::{AudioRequest, Quantisation, parse_notes};
 
 pub use transport::toggle_play;
 pub use view::{Other, Shown, SoundView, take_path};
@@ -40,6 +40,7 @@ pub fn request(state: &State) -> crate::Result<AudioRequest> {
         top_k: 0,
         top_p: 1.0,
         seed: state.preferences.writing.seed,
+        weights: Quantisation::Int8,
     })
 }
 

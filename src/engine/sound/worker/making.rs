@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audio::USUAL_FRAMES,
     engine::{lock, sound::SoundActivity},
-    generate::audio::AudioRequest,
+    generate::audio::{AudioRequest, Quantisation},
     nets::wavenet::Tone,
 };
 
@@ -43,6 +43,7 @@ impl Worker {
             top_k: 0,
             top_p: 1.0,
             seed,
+            weights: Quantisation::Int8,
         };
         model.check(&request)?;
         let fresh = Live::new(model, temperature, seed);

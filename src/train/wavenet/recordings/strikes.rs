@@ -153,6 +153,7 @@ mod tests {
             harmonics: 1,
             onset_decays_s: Vec::new(),
             release_decays_s: Vec::new(),
+            mixtures: 0,
         }
     }
 

@@ -119,14 +119,14 @@ fn a_folder_becomes_notes_of_its_classes() {
         let strikes: Vec<_> = tracked.strikes.iter().map(|s| (s.onset, s.tone.key, s.tone.instrument)).collect();
         assert_eq!(strikes, [(0, key, 1)], "{index}");
         // 0.6 s at 8 kHz are 120 frames of 40 samples; silence at the ends is gone.
-        assert!(tracked.classes.len().abs_diff(4_800) <= 160, "{}", tracked.classes.len());
+        assert!(tracked.levels.len().abs_diff(4_800) <= 160, "{}", tracked.levels.len());
         assert!(tracked.strikes[0].released.abs_diff(120) <= 4);
         let name = format!("bell_{}.wav", crate::generate::audio::key_name(key));
         let told = note(&read, &entries, &name);
         assert_eq!((told.strikes.len(), told.strikes[0].tone.key, told.strikes[0].tone.instrument), (1, key, 0));
         // Equally loud, whatever they were: the classes differ by the phase and rounding alone.
         let power = |note: &Note| {
-            note.classes.iter().map(|c| crate::nets::wavenet::mu_law::decode((*c).into()).powi(2)).sum::<f32>()
+            note.levels.iter().map(|c| crate::nets::wavenet::mu_law::decode(*c as usize).powi(2)).sum::<f32>()
         };
         assert!((power(tracked) / power(told) - 1.0).abs() < 0.05);
     }
@@ -136,7 +136,7 @@ fn a_folder_becomes_notes_of_its_classes() {
     assert!(melody.strikes[1].onset.abs_diff(80) <= 3 && melody.phases[melody.strikes[1].onset].turns == 0.0);
     let beat = note(&read, &entries, "beat.wav");
     assert_eq!((beat.strikes[0].tone.key, beat.strikes.len()), (48, 1));
-    assert!(beat.classes.len() >= 240);
+    assert!(beat.levels.len() >= 240);
 }
 
 #[test]
