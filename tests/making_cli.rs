@@ -134,7 +134,7 @@ fn an_edited_take_is_made_again_from_the_notes_or_the_recording() {
         let bytes = recipe.to_wav(&clip.samples, clip.sample_rate_hz, Depth::Float32).expect("WAV");
         fs::write(path, bytes).expect("written");
     };
-    let whole = Clip { samples, sample_rate_hz: work.sample_rate_hz };
+    let whole = Clip { samples: samples.into(), sample_rate_hz: work.sample_rate_hz };
     let edited = Step::apply_all(&steps, whole.clone(), &mut |_| true).expect("applies").expect("to the end");
     let take = inside(dir.path(), "take-1.wav");
     keep(&take, &edited, played.with_steps(steps.clone()));

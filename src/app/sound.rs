@@ -63,10 +63,7 @@ impl App {
                 view.show_growing(now.sample_rate_hz);
             }
             if view.is_growing() || (grew && view.shown.whole.is_none()) {
-                let growing = &mut view.shown.growing;
-                let known = growing.len().min(now.samples.len());
-                growing.truncate(known);
-                growing.extend_from_slice(&now.samples[known..]);
+                view.shown.growing.follow(&now.samples);
                 if view.request != now.request {
                     view.request.clone_from(&now.request);
                     view.shown.notes = now.request.as_ref().map(|request| request.notes.clone()).unwrap_or_default();

@@ -121,13 +121,14 @@ impl App {
     }
 }
 
-/// A file of weights in a folder that is not there yet.
+/// A file of weights in a folder that is not there yet, and whose recipe is not either.
 fn free(folder: &Path, name: &str) -> PathBuf {
     let path = |number: u32| match number {
         1 => folder.join(format!("{name}.safetensors")),
         number => folder.join(format!("{name} {number}.safetensors")),
     };
-    (1..).map(path).find(|path| !path.exists()).unwrap_or_else(|| path(1))
+    let free = |path: &PathBuf| !path.exists() && !path.with_extension("toml").exists();
+    (1..).map(path).find(free).unwrap_or_else(|| path(1))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod mock;
 mod player;
 mod recorder;
 mod reel;
+mod tape;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use mock::MockSound;
 pub use player::Player;
 pub use recorder::Recorder;
 pub use reel::{Clip, Reel};
+pub use tape::Tape;
 
 use crate::Result;
 

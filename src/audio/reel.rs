@@ -2,11 +2,13 @@
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
+use super::Tape;
+
 /// Mono sound, whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
     /// Its samples, each in -1..1 unless it is louder than a file of integers can hold.
-    pub samples: Vec<f32>,
+    pub samples: Tape,
     /// Samples a second.
     pub sample_rate_hz: u32,
 }
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     fn clip(samples: impl IntoIterator<Item = f32>) -> Arc<Clip> {
-        Arc::new(Clip { samples: samples.into_iter().collect(), sample_rate_hz: 1_000 })
+        Arc::new(Clip { samples: samples.into_iter().collect::<Vec<f32>>().into(), sample_rate_hz: 1_000 })
     }
 
     fn ramp(len: usize) -> Arc<Clip> {

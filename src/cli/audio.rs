@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Weights as the file stores them, instead of eight bits each: slower, and hardly another sound
+    /// Weights as the file stores them, where eight bits each would be used because they are faster
     #[arg(long)]
     stored_weights: bool,
     /// The WAV or FLAC file, by its ending, 24 bits, with its recipe inside
@@ -172,7 +172,7 @@ impl Args {
             top_k: self.top_k,
             top_p: self.top_p,
             seed: self.seed.unwrap_or_else(super::new_seed),
-            weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::Int8 },
+            weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::faster() },
         };
         model.check(&request).map_err(usage)?;
         Ok(request)

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `atelier-text` | opens text models and writes with them |
 //! | `atelier-sound` | plays notes live, makes takes, feeds the device |
+//! | `atelier-tape` | writes what is played live, for the sound thread, which waits for no disk |
 //! | `atelier-wake` | wakes the window for the sound thread, which waits for nobody |
 //! | `atelier-paint` | draws pictures and keeps them |
 //! | `atelier-teach` | teaches textures from photographs |

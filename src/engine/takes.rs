@@ -247,7 +247,7 @@ fn open(path: &Path) -> Result<(Clip, SoundRecipe)> {
     }
     let samples = if whole.file.channels == 1 { whole.file.samples } else { whole.file.mono() };
     let samples: Vec<f32> = samples.into_iter().map(|sample| if sample.is_finite() { sample } else { 0.0 }).collect();
-    let clip = Clip { samples, sample_rate_hz };
+    let clip = Clip { samples: samples.into(), sample_rate_hz };
     let own = whole.recipe.and_then(Result::ok).filter(|recipe| recipe.sha256 == sha256_of_samples(&clip.samples));
     let recipe = own.and_then(|recipe| SoundRecipe::of(recipe.work));
     let recipe = recipe.unwrap_or_else(|| recorded(path, &clip, Origin::File));
@@ -267,7 +267,7 @@ fn at_rate(clip: &Clip, rate_hz: u32) -> Result<Clip> {
     let mut samples = Vec::with_capacity(clip.samples.len());
     converter.push(&clip.samples, &mut samples)?;
     converter.finish(&mut samples)?;
-    Ok(Clip { samples, sample_rate_hz: rate_hz })
+    Ok(Clip { samples: samples.into(), sample_rate_hz: rate_hz })
 }
 
 #[cfg(test)]
@@ -303,7 +303,7 @@ mod tests {
             wav::encode(&[0.5, 0.0, -1.0, 0.5, f32::NAN, 0.0], (44_100, 2), Depth::Float32, None).expect("WAV");
         std::fs::write(&path, stereo).expect("written");
         let (clip, recipe) = open(&path).expect("opens");
-        assert_eq!((clip.samples.as_slice(), clip.sample_rate_hz), (&[0.25, -0.25, 0.0][..], 44_100));
+        assert_eq!((&clip.samples[..], clip.sample_rate_hz), (&[0.25, -0.25, 0.0][..], 44_100));
         let SoundRecipe::Recorded(recipe) = recipe else { panic!("no model made it") };
         assert_eq!((recipe.source.origin, recipe.source.file.as_str()), (Origin::File, "a.wav"));
         assert_eq!(recipe.source.sha256, sha256_of_samples(&clip.samples));
@@ -312,7 +312,7 @@ mod tests {
 
         // As it is kept it is known again; rounded it is another sound.
         let samples = [0.1_f32, 0.2, 0.3];
-        let made = recorded(&path, &Clip { samples: samples.to_vec(), sample_rate_hz: 16_000 }, Origin::Input);
+        let made = recorded(&path, &Clip { samples: samples.to_vec().into(), sample_rate_hz: 16_000 }, Origin::Input);
         let recipe = Recipe::of_sound(&samples, made.clone());
         std::fs::write(&path, recipe.to_wav(&samples, 16_000, Depth::Float32).expect("WAV")).expect("written");
         assert_eq!(open(&path).expect("opens").1, made);

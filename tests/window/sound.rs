@@ -80,7 +80,7 @@ fn notes_are_played_by_the_page_and_by_keys_and_takes_are_kept() {
             state.sample_rate_hz = 16_000;
             state.activity = SoundActivity::Making;
             state.request = Some(*request);
-            state.samples = take();
+            state.samples = take().into();
             state.position = 9_000;
             state.real_time_factor = Some(4.9);
             state.first_sound_ms = Some(72.0);
@@ -191,7 +191,7 @@ fn made(harness: &mut egui_kittest::Harness<'_, atelier::app::App>, port: &Sound
         });
     });
     settle(harness);
-    port.look(|state| state.samples = samples);
+    port.look(|state| state.samples = samples.into());
     settle(harness);
     port.look(|state| (state.activity, state.position) = (SoundActivity::Idle, state.samples.len()));
     settle(harness);
@@ -290,7 +290,7 @@ fn a_take_is_zoomed_selected_edited_and_the_original_stays() {
         let steps = edited.1.steps();
         assert_eq!((steps.len(), edited.0.len()), (2, selected.len()));
         // Anybody can make it again from the recipe.
-        let whole = Clip { samples: original.0.clone(), sample_rate_hz: 16_000 };
+        let whole = Clip { samples: original.0.clone().into(), sample_rate_hz: 16_000 };
         let again = Step::apply_all(steps, whole, &mut |_| true).expect("applies").expect("to the end");
         assert_eq!(again.samples, edited.0);
         assert_eq!(harness.state().state().sound.shown.notes.len(), 2);
@@ -328,7 +328,7 @@ fn takes_are_compared_named_starred_thrown_away_and_brought_back() {
             changed: false,
             mark: TakeMark { title: Some("Old guitar".to_owned()), starred: false },
         }];
-        script.sounds.insert(old.clone(), (Clip { samples: vec![0.2; 20_000], sample_rate_hz: 48_000 }, recipe));
+        script.sounds.insert(old.clone(), (Clip { samples: vec![0.2; 20_000].into(), sample_rate_hz: 48_000 }, recipe));
     });
     let (mut harness, port, inputs) = page(&EN_DARK, &fake, folder.path());
     made(&mut harness, &port, 1, take());
@@ -404,7 +404,7 @@ fn a_dropped_sound_is_a_take_and_a_dropped_capture_the_amplifier() {
         sample_rate_hz: 44_100,
         steps: Vec::new(),
     });
-    let clip = Clip { samples: take(), sample_rate_hz: 44_100 };
+    let clip = Clip { samples: take().into(), sample_rate_hz: 44_100 };
     fake.script(|script| {
         for name in ["reel.flac", "waltz.OGG", "march.mp3"] {
             script.sounds.insert(from.with_file_name(name), (clip.clone(), recipe.clone()));
@@ -454,7 +454,7 @@ fn a_recording_grows_and_is_listed() {
     assert!(path.starts_with("/library/sounds"), "{path:?}");
     port.look(|state| {
         (state.take, state.sample_rate_hz, state.activity) = (1, 48_000, SoundActivity::Recording);
-        (state.samples, state.request, state.input_peak) = (take(), None, 0.5);
+        (state.samples, state.request, state.input_peak) = (take().into(), None, 0.5);
     });
     settle(&mut harness);
     harness.get_by_label("Input level -6 dB");

@@ -28,8 +28,9 @@ pub(super) fn run(
         SoundRecipe::Made(work) => play(work)?,
         SoundRecipe::Recorded(work) => source(file, work, saved)?,
     };
-    let whole = Clip { samples, sample_rate_hz: rate };
-    let samples = Step::apply_all(&steps, whole, &mut |_| true)?.map(|clip| clip.samples).unwrap_or_default();
+    let whole = Clip { samples: samples.into(), sample_rate_hz: rate };
+    let samples =
+        Step::apply_all(&steps, whole, &mut |_| true)?.map(|clip| clip.samples.into_vec()).unwrap_or_default();
     if sha256_of_samples(&samples) != recipe.sha256 {
         let (name, version) = (file.display(), &recipe.atelier);
         return Err(Error::new(

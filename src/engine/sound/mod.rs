@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{Waker, frames::Frames, lock};
 use crate::{
     Error, Result,
-    audio::{Clip, DeviceInfo, Midi, MidiMessage, Sound},
+    audio::{Clip, DeviceInfo, Midi, MidiMessage, Sound, Tape},
     generate::{
         amp::AmpSettings,
         audio::{AudioModel, AudioModelInfo, AudioRequest},
@@ -127,7 +127,7 @@ pub struct SoundState {
     /// What the take is made from; of a live take, so far.
     pub request: Option<AudioRequest>,
     /// The samples of the take so far.
-    pub samples: Vec<f32>,
+    pub samples: Tape,
     /// Their rate.
     pub sample_rate_hz: u32,
     /// The file that the take was recorded into.

@@ -33,7 +33,7 @@ impl Live {
             top_k: 0,
             top_p: 1.0,
             seed,
-            weights: Quantisation::Int8,
+            weights: Quantisation::faster(),
         };
         let synth = model.synth(&request);
         let rest = REST_S * u64::from(model.info().sample_rate_hz);

@@ -139,7 +139,7 @@ fn a_take_is_heard_as_it_is_made_and_kept_as_it_was_heard() {
     assert!(state.first_sound_ms.is_some() && state.real_time_factor.is_some());
     // And again from its middle.
     bench.played.clear();
-    let clip = Arc::new(Clip { samples: samples.clone(), sample_rate_hz: RATE });
+    let clip = Arc::new(Clip { samples: samples.clone().into(), sample_rate_hz: RATE });
     bench.tell(play(&clip, samples.len() / 2));
     bench.until("playing", |state| state.activity == SoundActivity::Playing);
     bench.until("the end", |state| state.activity == SoundActivity::Idle);
@@ -199,7 +199,7 @@ fn the_device_is_opened_ahead_and_one_that_is_not_there_is_told_when_it_matters(
     bench.tell(SoundInput::Ready);
     bench.until("the device", |state| sound.is_open() && state.model.is_some());
     // What is played on it does not wait for another one, though its rate is another.
-    let clip = Arc::new(Clip { samples: vec![0.25; 4_000], sample_rate_hz: 8_000 });
+    let clip = Arc::new(Clip { samples: vec![0.25; 4_000].into(), sample_rate_hz: 8_000 });
     bench.tell(play(&clip, 0));
     bench.until("the end", |state| state.activity == SoundActivity::Idle && state.position > 0);
     let heard = bench.played.iter().filter(|sample| (*sample - 0.25).abs() < 1e-3).count();
@@ -214,14 +214,14 @@ fn the_device_is_opened_ahead_and_one_that_is_not_there_is_told_when_it_matters(
 
 /// Where in a clip its samples were heard.
 fn ramp(len: usize) -> Arc<Clip> {
-    Arc::new(Clip { samples: (0..len).map(|n| n as f32 / 40_000.0).collect(), sample_rate_hz: RATE })
+    Arc::new(Clip { samples: (0..len).map(|n| n as f32 / 40_000.0).collect::<Vec<f32>>().into(), sample_rate_hz: RATE })
 }
 
 #[test]
 fn takes_are_sought_in_looped_and_switched_without_a_gap() {
     let mut bench = Bench::new();
     bench.waits = true;
-    let (first, second) = (ramp(30_000), Arc::new(Clip { samples: vec![-0.5; 30_000], sample_rate_hz: RATE }));
+    let (first, second) = (ramp(30_000), Arc::new(Clip { samples: vec![-0.5; 30_000].into(), sample_rate_hz: RATE }));
     let playback = Playback { first, second: Some(second), hears_second: false, from: 100, range: Some(2_000..4_000) };
     bench.tell(SoundInput::Play(Box::new(playback)));
     bench.until("the second round", |state| state.underruns > 0 || state.position >= 3_900);
@@ -248,7 +248,7 @@ fn takes_are_sought_in_looped_and_switched_without_a_gap() {
 #[test]
 fn takes_of_any_rate_are_heard_and_without_a_device_the_sentence_is_shown() {
     let mut bench = Bench::new();
-    let clip = Arc::new(Clip { samples: vec![0.25; 24_000], sample_rate_hz: 48_000 });
+    let clip = Arc::new(Clip { samples: vec![0.25; 24_000].into(), sample_rate_hz: 48_000 });
     bench.tell(play(&clip, 0));
     bench.until("playing", |state| state.activity == SoundActivity::Playing);
     bench.until("the end", |state| state.activity == SoundActivity::Idle);
@@ -295,7 +295,7 @@ fn what_is_recorded_is_kept_also_when_the_input_goes() {
     sound.set_unplugged(true);
     let state = bench.until("the sentence", |state| state.error.is_some());
     assert!(state.error.expect("said").to_string().contains("kept"));
-    assert_eq!((read(&other), state.recorded), (samples, Some(other)));
+    assert_eq!((read(&other), state.recorded), (samples.into_vec(), Some(other)));
     bench.tell(SoundInput::Record { to: None });
     bench.until("no input", |state| state.error.as_ref().is_some_and(|why| why.to_string().contains("plugged in")));
 }

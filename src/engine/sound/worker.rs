@@ -1,7 +1,6 @@
 //! The loop: takes inputs, makes a little sound, hands it to the device, and shows how far it is.
 
 use std::{
-    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{TryLockError, atomic::AtomicBool},
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audio::{Player, Reel},
+    audio::{Player, Reel, Tape},
     crash,
     engine::lock,
     generate::audio::{AudioModel, AudioRequest},
@@ -26,10 +25,12 @@ use crate::{
 };
 use controller::Controller;
 use input::{Recording, Through};
+use keeper::Keeper;
 
 mod controller;
 mod device;
 mod input;
+mod keeper;
 mod making;
 mod playing;
 
@@ -43,6 +44,8 @@ const LIVE_CUSHION_S: (f32, f32) = (0.02, 0.05);
 const TAKE_CUSHION_S: (f32, f32) = (0.08, 0.4);
 /// Samples handed over at a time.
 const PIECE: usize = 512;
+/// Samples played live that are kept at a time.
+const KEPT_PIECE: usize = 512;
 /// Between two looks at a queue that is full enough.
 const PAUSE: Duration = Duration::from_millis(2);
 /// A device that nothing was played on for so long is closed; somebody at a controller may pause for longer.
@@ -102,8 +105,11 @@ pub(in crate::engine) struct Worker {
     woken: Instant,
     /// How many times real time sound has been made at of late.
     pace: Option<f32>,
-    /// Samples played live that are not shown yet, as somebody was looking.
-    unshown: RefCell<Vec<f32>>,
+    /// Samples played live that the keeper does not have yet.
+    unkept: Vec<f32>,
+    keeper: Keeper,
+    /// What is being recorded.
+    tape: Tape,
     /// Late while little waits of what is being made.
     deadline: Deadline,
     /// Gaps of players that are gone, and losses of recorders.
@@ -116,6 +122,7 @@ pub(in crate::engine) struct Worker {
 
 impl Worker {
     pub fn new(parts: Parts) -> Self {
+        let keeper = Keeper::new(parts.state.clone());
         Self {
             parts,
             wanted: None,
@@ -129,7 +136,9 @@ impl Worker {
             asked: None,
             woken: Instant::now(),
             pace: None,
-            unshown: RefCell::default(),
+            unkept: Vec::new(),
+            keeper,
+            tape: Tape::default(),
             deadline: Deadline::default(),
             underruns: 0,
             overruns: 0,
@@ -299,16 +308,22 @@ impl Worker {
     /// A new take.
     fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>, sample_rate_hz: u32) {
         self.gaps_before = self.underruns + self.player.as_ref().map_or(0, |player| player.controls().underruns());
-        self.show(|state| {
+        let take = self.show(|state| {
             state.activity = activity;
             state.take += 1;
             state.request = request;
-            state.samples = Vec::new();
+            state.samples = Tape::default();
             state.sample_rate_hz = sample_rate_hz;
             state.recorded = None;
             state.position = 0;
             (state.first_sound_ms, state.real_time_factor) = (None, None);
+            state.take
         });
+        match activity {
+            SoundActivity::Live => self.keeper.begin(take, sample_rate_hz),
+            SoundActivity::Recording => self.tape = Tape::begin(sample_rate_hz),
+            _ => {}
+        }
         self.wake();
     }
 
@@ -317,6 +332,8 @@ impl Worker {
         match std::mem::replace(&mut self.mode, Mode::Idle) {
             Mode::Idle => return,
             Mode::Live(live) => {
+                self.keep_live(0);
+                self.keeper.finish();
                 self.show(|state| state.request = Some(live.finished(state.samples.len())));
             }
             Mode::Making { making, .. } if !making.done => {
@@ -438,21 +455,23 @@ impl Worker {
     }
 
     fn show<R>(&self, change: impl FnOnce(&mut super::SoundState) -> R) -> R {
-        self.change(&mut lock(&self.parts.state), change)
+        change(&mut lock(&self.parts.state))
     }
 
     /// The same, unless somebody is looking: whoever looks may be made to wait by others, and what plays live must not be.
     fn show_unless_busy<R>(&self, change: impl FnOnce(&mut super::SoundState) -> R) -> Option<R> {
         match self.parts.state.try_lock() {
-            Ok(mut state) => Some(self.change(&mut state, change)),
-            Err(TryLockError::Poisoned(state)) => Some(self.change(&mut state.into_inner(), change)),
+            Ok(mut state) => Some(change(&mut state)),
+            Err(TryLockError::Poisoned(state)) => Some(change(&mut state.into_inner())),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    fn change<R>(&self, state: &mut super::SoundState, change: impl FnOnce(&mut super::SoundState) -> R) -> R {
-        state.samples.append(&mut self.unshown.borrow_mut());
-        change(state)
+    /// Hands samples that were played live to the keeper, once there are more than so many.
+    fn keep_live(&mut self, least: usize) {
+        if self.unkept.len() > least {
+            self.keeper.add(std::mem::take(&mut self.unkept));
+        }
     }
 
     fn wake(&mut self) {

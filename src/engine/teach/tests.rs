@@ -76,7 +76,7 @@ fn photographs_are_looked_at_taught_and_the_model_draws() {
         }
         assert!(port.tell(end));
         until(&port, |state| state.teaching.is_none().then_some(()));
-        assert!(!path.exists() && port.look(|state| state.done.is_none()));
+        assert!(!path.exists() && !path.with_extension("toml").exists() && port.look(|state| state.done.is_none()));
     }
 
     // To the end, and with a second one; the window goes meanwhile.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -35,7 +35,7 @@ struct Lesson {
     trainer: TextureTrainer,
     path: PathBuf,
     /// What `atelier train` would teach the same from.
-    recipe: String,
+    recipe: TextureRecipe,
     steps: u64,
     begun: Instant,
     shown: Instant,
@@ -50,11 +50,20 @@ struct Lesson {
 }
 
 impl Lesson {
-    /// Saves the model, and its recipe beside it.
-    fn save(&self) -> Result<()> {
+    /// Saves the model, and its recipe beside it; what says why the recipe could not be.
+    fn save(&mut self) -> Result<Option<Error>> {
         self.trainer.export(&self.path)?;
-        files::write_whole(&self.path.with_extension("toml"), self.recipe.as_bytes())
+        self.is_kept = true;
+        let mut recipe = self.recipe.clone();
+        recipe.training.steps = self.trainer.steps();
+        let written = recipe.to_toml().and_then(|text| files::write_whole(&recipe_of(&self.path), text.as_bytes()));
+        Ok(written.err())
     }
+}
+
+/// Where the recipe of a model lies.
+fn recipe_of(model: &Path) -> PathBuf {
+    model.with_extension("toml")
 }
 
 pub(in crate::engine) struct Worker {
@@ -99,9 +108,9 @@ impl Worker {
 
     /// Teaching cannot go on; what was learnt up to then is kept, if it can be.
     fn fail(&mut self, error: Error) {
-        let kept = self.lesson.take().filter(|lesson| lesson.trainer.steps() > 0).and_then(|lesson| {
+        let kept = self.lesson.take().filter(|lesson| lesson.trainer.steps() > 0).and_then(|mut lesson| {
             let saved = catch_unwind(AssertUnwindSafe(|| lesson.save()));
-            matches!(saved, Ok(Ok(()))).then_some(lesson.path)
+            matches!(saved, Ok(Ok(_))).then_some(lesson.path)
         });
         let error = match &kept {
             Some(path) => {
@@ -125,6 +134,7 @@ impl Worker {
         if lesson.is_kept {
             // Should it not go, it stays a model that can be taken off the list.
             let _ = fs::remove_file(&lesson.path);
+            let _ = fs::remove_file(recipe_of(&lesson.path));
         }
         self.show(|state| (state.teaching, state.kept) = (None, None));
     }
@@ -157,14 +167,13 @@ impl Worker {
         let mut recipe = TextureRecipe::quick(photographs.len(), detail, steps);
         let read = Photographs::of_files(&photographs, &recipe)?;
         recipe.textures = photographs.iter().map(|(path, name)| Photograph::mirrored(path, name)).collect();
-        let written = recipe.to_toml()?;
-        let trainer = TextureTrainer::new(recipe, &read)?;
+        let trainer = TextureTrainer::new(recipe.clone(), &read)?;
         let now = Instant::now();
         let _memory = KeepMemory::begin();
         self.lesson = Some(Lesson {
             trainer,
             path,
-            recipe: written,
+            recipe,
             steps,
             begun: now,
             shown: now,
@@ -199,13 +208,14 @@ impl Worker {
         let per_step = lesson.begun.elapsed().as_secs_f32() / step as f32;
         let kept = (lesson.kept.elapsed() >= KEPT_EVERY).then(|| {
             lesson.kept = Instant::now();
-            let saved = lesson.save().map(|()| lesson.path.clone());
-            lesson.is_kept |= saved.is_ok();
-            saved
+            lesson.save().map(|without| (lesson.path.clone(), without))
         });
         self.show(|state| {
             match kept {
-                Some(Ok(path)) => state.kept = Some(path),
+                Some(Ok((path, without))) => {
+                    state.kept = Some(path);
+                    state.error = without.or(state.error.take());
+                }
                 // The next time it may be saved: nothing is lost but time.
                 Some(Err(why)) => state.error = Some(why),
                 None => {}
@@ -236,9 +246,12 @@ impl Worker {
         }
         let path = lesson.path.clone();
         match lesson.save() {
-            Ok(()) => {
+            Ok(without) => {
                 self.lesson = None;
-                self.show(|state| (state.teaching, state.done) = (None, Some(path)));
+                self.show(|state| {
+                    (state.teaching, state.done) = (None, Some(path));
+                    state.error = without.or(state.error.take());
+                });
             }
             Err(why) => {
                 lesson.waits = lesson.trainer.steps() >= lesson.steps;

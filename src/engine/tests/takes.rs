@@ -17,7 +17,7 @@ fn recorded(folder: &Path) -> (PathBuf, Arc<Clip>) {
     let mut file = Growing::create(&path, 16_000).expect("begins");
     file.push(&samples).expect("grows");
     file.end().expect("ends");
-    (path, Arc::new(Clip { samples, sample_rate_hz: 16_000 }))
+    (path, Arc::new(Clip { samples: samples.into(), sample_rate_hz: 16_000 }))
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_recording_is_sealed_listed_opened_changed_kept_and_moved() {
         }
     }
     let ((again, recipe), changed) = (opened.expect("opened"), changed.expect("changed"));
-    assert_eq!((&again, changed.samples.as_slice()), (&clip, &clip.samples[100..9_000]));
+    assert_eq!((&again, &changed.samples[..]), (&clip, &clip.samples[100..9_000]));
     let SoundRecipe::Recorded(work) = &recipe else { panic!("no model made it") };
     assert_eq!((work.source.origin, work.source.file.as_str()), (Origin::Input, "take-5.wav"));
 
@@ -91,12 +91,12 @@ fn a_way_through_an_amplifier_can_be_stopped_and_what_is_wrong_is_told() {
     };
     let sha256 = opened.expect("a capture").sha256;
     // Ten minutes, so that it is still at it.
-    let clip = Arc::new(Clip { samples: vec![0.1; 48_000 * 600], sample_rate_hz: 48_000 });
+    let clip = Arc::new(Clip { samples: vec![0.1; 48_000 * 600].into(), sample_rate_hz: 48_000 });
     window.send(UiCommand::ChangeTake { job: 3, clip, step: step(&sha256) });
     window.until(|event| matches!(event, Event::TakeProgress { job: 3, done } if *done > 0.0));
     window.engine.cancel(3);
     assert_eq!(window.outcome(3), Outcome::Cancelled);
-    let short = Arc::new(Clip { samples: vec![0.1; 100], sample_rate_hz: 48_000 });
+    let short = Arc::new(Clip { samples: vec![0.1; 100].into(), sample_rate_hz: 48_000 });
     window.send(UiCommand::ChangeTake { job: 4, clip: short.clone(), step: step("00") });
     assert!(failure(window.outcome(4)).contains("SHA-256 00"));
     let beyond = Box::new(Step::Edit(Edit::Trim { start: 0, end: 101 }));

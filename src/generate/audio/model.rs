@@ -96,7 +96,8 @@ impl AudioModel {
             sizes: [sizes.dilations.len(), sizes.channels, sizes.skip],
             parameters: WaveNet::parameters(&tensors),
         };
-        let generators = [net.generator(stored, level)?, net.generator(Precision::Int8, level)?];
+        let short = if net.config().mixtures == 0 { Precision::Int8 } else { stored };
+        let generators = [net.generator(stored, level)?, net.generator(short, level)?];
         let net = Arc::new(AudioNet { net, level, generators });
         Ok(Self { info, net, is_bfloat16, sha256: OnceLock::new() })
     }

@@ -79,11 +79,11 @@ impl Step {
                     return Err(other_capture(&path, &step.sha256));
                 }
                 let recording =
-                    Sound { sample_rate_hz, channels: 1, bits: 32, samples: clip.samples.clone(), comment: None };
+                    Sound { sample_rate_hz, channels: 1, bits: 32, samples: clip.samples.to_vec(), comment: None };
                 amp.run(&recording, &step.settings(), progress)?
             }
         };
-        Ok(samples.map(|samples| Clip { samples, sample_rate_hz }))
+        Ok(samples.map(|samples| Clip { samples: samples.into(), sample_rate_hz }))
     }
 
     /// All of `steps`, one after the other.
@@ -118,8 +118,8 @@ mod tests {
     fn steps_follow_each_other_and_captures_are_checked() {
         let capture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nam/wavenet.nam");
         let sha256 = Amp::open(&capture, 1.0).expect("an amplifier").sha256().to_owned();
-        let samples = (0..4_000).map(|i| (i as f32 * 0.05).sin() * 0.2).collect();
-        let clip = Clip { samples, sample_rate_hz: 16_000 };
+        let samples: Vec<f32> = (0..4_000).map(|i| (i as f32 * 0.05).sin() * 0.2).collect();
+        let clip = Clip { samples: samples.into(), sample_rate_hz: 16_000 };
         let amp = AmpStep {
             capture: capture.display().to_string(),
             sha256,
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Vec<Step>>(&json).expect("reads"), steps);
         let out = Step::apply_all(&steps, clip.clone(), &mut |_| true).expect("runs").expect("to the end");
         assert_eq!((out.samples.len(), out.sample_rate_hz), (2_000, 16_000));
-        assert_ne!(out.samples, clip.samples[1_000..3_000]);
+        assert_ne!(out.samples[..], clip.samples[1_000..3_000]);
         assert_eq!(Step::apply_all(&steps, clip.clone(), &mut |_| false).expect("stops"), None);
         let other = Step::Amp(AmpStep { sha256: "00".to_owned(), ..amp.clone() });
         let why = other.apply(&clip, &mut |_| true).expect_err("another capture");

@@ -1,8 +1,9 @@
 //! Products of whole numbers: weights of eight bits, inputs of sixteen, sums of thirty-two.
 //!
 //! `y = s · x̂ · Σ c · q` with the codes `c = round(w / s)`, where `s` is the largest weight of an output over 127, and
-//! `q = round(x / x̂)`, where `x̂` is a power of two with which the largest input just fits. Sums are exact, so they are the
-//! same in any order and on every level.
+//! `q = round(x / x̂)`, where `x̂` is a power of two with which the largest input just fits, or 1 / 32,767 for what the gates
+//! let through. Sums of up to 512 products are exact, so they are the same in any order and on every level; parts of so
+//! many are added up as floats, one after the other.
 
 use super::pack::{Input, STRIP};
 use crate::kernels::vector::{LANES, Vector};

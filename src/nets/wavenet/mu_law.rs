@@ -7,18 +7,28 @@ pub const SILENCE: usize = 128;
 
 const MU: f32 = 255.0;
 
-/// The class of a sample; beyond −1..1 the outermost ones.
-pub fn encode(sample: f32) -> usize {
+/// Where a sample lies among the classes, between them too.
+pub fn place(sample: f32) -> f32 {
     let sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
     let curved = (MU * sample.abs()).ln_1p() / MU.ln_1p();
-    // In 0..=255: the sum lies in 0..=1.
-    ((curved.copysign(sample) + 1.0) / 2.0 * MU + 0.5).floor() as usize
+    (curved.copysign(sample) + 1.0) / 2.0 * MU
+}
+
+/// The sample at a place among the classes.
+pub fn sample_at(place: f32) -> f32 {
+    let curved = 2.0 * place.clamp(0.0, MU) / MU - 1.0;
+    (((curved.abs() * MU.ln_1p()).exp() - 1.0) / MU).copysign(curved)
+}
+
+/// The class of a sample; beyond −1..1 the outermost ones.
+pub fn encode(sample: f32) -> usize {
+    // In 0..=255.
+    (place(sample) + 0.5).floor() as usize
 }
 
 /// The sample in the middle of a class.
 pub fn decode(class: usize) -> f32 {
-    let curved = 2.0 * class.min(CLASSES - 1) as f32 / MU - 1.0;
-    (((curved.abs() * MU.ln_1p()).exp() - 1.0) / MU).copysign(curved)
+    sample_at(class as f32)
 }
 
 #[cfg(test)]
@@ -34,5 +44,6 @@ mod tests {
         assert_eq!([encode(0.0), encode(-2.0), encode(2.0), encode(f32::NAN)], [SILENCE, 0, 255, SILENCE]);
         assert!((decode(0) + 1.0).abs() < 1e-5 && (decode(255) - 1.0).abs() < 1e-5);
         assert!(decode(SILENCE).abs() < 1e-3);
+        assert!((0..=2_000).map(|i| i as f32 / 1_000.0 - 1.0).all(|x| (sample_at(place(x)) - x).abs() < 1e-5));
     }
 }

@@ -12,8 +12,6 @@ use crate::{
 /// Share of the crops whose past is a little wrong, and by how many classes at most (standard deviation).
 const BLURRED: f64 = 0.45;
 const BLUR: f64 = 12.0;
-/// Levels of sixteen bits in a class of a soft sound, one of about a hundredth of full scale.
-const LINEAR_CLASS: f64 = 20.0;
 /// Share of the crops whose past is another one altogether, in part or from end to end.
 const LOST: f64 = 0.35;
 
@@ -52,7 +50,7 @@ impl Batch {
             let Crop { note, start } = *crop;
             let levels = &note.levels;
             let at = before.len();
-            before.push(start.checked_sub(1).map_or(scale.silence, |before| levels[before]));
+            before.push(start.checked_sub(1).map_or(scale.silence(), |before| levels[before]));
             before.extend_from_slice(&levels[start..start + samples - 1]);
             now.extend_from_slice(&levels[start..start + samples]);
             if let Some(rng) = noise.as_deref_mut() {
@@ -94,53 +92,69 @@ impl Batch {
 
 /// What levels of samples mean.
 #[derive(Clone, Copy)]
-struct Scale {
-    silence: i16,
-    lowest: i16,
-    highest: i16,
-    /// Whether they are classes.
-    classes: bool,
-    /// The levels that as much sound takes as one class does.
-    unit: f64,
+enum Scale {
+    Classes,
+    Values,
 }
 
 impl Scale {
     fn of(config: &WaveNetConfig) -> Self {
-        if config.mixtures == 0 {
-            Self { silence: mu_law::SILENCE as i16, lowest: 0, highest: 255, classes: true, unit: 1.0 }
-        } else {
-            // Classes are finest, and most often met, around silence.
-            Self { silence: 0, lowest: -i16::MAX, highest: i16::MAX, classes: false, unit: LINEAR_CLASS }
+        if config.mixtures == 0 { Self::Classes } else { Self::Values }
+    }
+
+    fn silence(self) -> i16 {
+        match self {
+            Self::Classes => mu_law::SILENCE as i16,
+            Self::Values => 0,
+        }
+    }
+
+    /// Where a level lies among the µ-law classes.
+    fn place(self, level: i16) -> f64 {
+        match self {
+            Self::Classes => f64::from(level),
+            Self::Values => f64::from(mu_law::place(f32::from(level) / STEPS)),
+        }
+    }
+
+    /// The level at a place among the classes.
+    fn level(self, place: f64) -> i16 {
+        match self {
+            Self::Classes => place.round().clamp(0.0, mu_law::CLASSES as f64 - 1.0) as i16,
+            Self::Values => (mu_law::sample_at(place as f32) * STEPS).round() as i16,
         }
     }
 
     fn tensor(self, levels: &[i16], shape: (usize, usize)) -> Result<Tensor> {
-        if self.classes {
-            // Classes are not negative.
-            let classes: Vec<u32> = levels.iter().map(|level| u32::from(level.unsigned_abs())).collect();
-            return Tensor::from_vec(classes, shape, &Device::Cpu);
+        match self {
+            Self::Classes => {
+                // Classes are not negative.
+                let classes: Vec<u32> = levels.iter().map(|level| u32::from(level.unsigned_abs())).collect();
+                Tensor::from_vec(classes, shape, &Device::Cpu)
+            }
+            Self::Values => {
+                let values: Vec<f32> = levels.iter().map(|level| f32::from(*level) / STEPS).collect();
+                Tensor::from_vec(values, shape, &Device::Cpu)
+            }
         }
-        let values: Vec<f32> = levels.iter().map(|level| f32::from(*level) / STEPS).collect();
-        Tensor::from_vec(values, shape, &Device::Cpu)
     }
 }
 
 /// Makes the past less certain, or another.
 fn disturb(past: &mut [i16], scale: Scale, rng: &mut Rng) {
-    let silence = f64::from(scale.silence);
-    let level = |value: f64| value.round().clamp(scale.lowest.into(), scale.highest.into()) as i16;
+    let silence = scale.place(scale.silence());
     let kind = rng.uniform();
     if kind < BLURRED {
-        let deviation = scale.unit * (0.3 + BLUR * rng.uniform() * rng.uniform());
-        past.iter_mut().for_each(|past| *past = level(f64::from(*past) + rng.normal() * deviation));
+        let deviation = 0.3 + BLUR * rng.uniform() * rng.uniform();
+        past.iter_mut().for_each(|past| *past = scale.level(scale.place(*past) + rng.normal() * deviation));
     } else if kind < BLURRED + LOST {
         let (a, b) = (rng.below(past.len()), rng.below(past.len()));
         let part = if rng.uniform() < 0.5 { 0..past.len() } else { a.min(b)..a.max(b) };
-        let (gain, deviation) = (1.3 * rng.uniform(), scale.unit * 60.0 * rng.uniform());
+        let (gain, deviation) = (1.3 * rng.uniform(), 60.0 * rng.uniform());
         // Now and then far from silence, where a generator that has run away finds itself.
-        let shift = if rng.uniform() < 0.3 { scale.unit * 200.0 * (rng.uniform() - 0.5) } else { 0.0 };
+        let shift = if rng.uniform() < 0.3 { 200.0 * (rng.uniform() - 0.5) } else { 0.0 };
         for past in &mut past[part] {
-            *past = level(silence + shift + (f64::from(*past) - silence) * gain + rng.normal() * deviation);
+            *past = scale.level(silence + shift + (scale.place(*past) - silence) * gain + rng.normal() * deviation);
         }
     }
 }

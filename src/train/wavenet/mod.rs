@@ -148,7 +148,7 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
         top_k: 0,
         top_p: 1.0,
         seed: recipe.seed,
-        weights: Quantisation::Int8,
+        weights: Quantisation::faster(),
     };
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();
     let rate = info.sample_rate_hz;

@@ -272,14 +272,16 @@ impl Trainer {
         Ok(())
     }
 
-    /// Saves the averaged weights as a model, in bfloat16.
+    /// Saves the averaged weights as a model, in bfloat16; those of a network with mixtures as they are, since its outputs
+    /// are values of sixteen bits and not scores.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn export(&self, path: &Path) -> Result<()> {
         let averages = || -> TensorResult<BTreeMap<String, Tensor>> {
             let averages = self.averages.averages()?;
-            let short = self.names.iter().zip(averages).map(|(name, t)| Ok((name.clone(), t.to_dtype(DType::BF16)?)));
+            let kept = if self.config.mixtures == 0 { DType::BF16 } else { DType::F32 };
+            let short = self.names.iter().zip(averages).map(|(name, t)| Ok((name.clone(), t.to_dtype(kept)?)));
             short.collect()
         };
         let config = serde_json::to_string(&self.config).map_err(|why| {

@@ -40,7 +40,7 @@ pub fn request(state: &State) -> crate::Result<AudioRequest> {
         top_k: 0,
         top_p: 1.0,
         seed: state.preferences.writing.seed,
-        weights: Quantisation::Int8,
+        weights: Quantisation::faster(),
     })
 }
 

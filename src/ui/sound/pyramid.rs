@@ -1,7 +1,9 @@
 //! Lowest and highest samples of ever larger blocks, so that any part of a long take is drawn at once.
 
 /// Samples of the smallest blocks.
-const BASE: usize = 64;
+const BASE: usize = 256;
+/// What is as long as so many of them is looked at in whole blocks.
+const COARSE: usize = 4;
 /// Blocks that make one of the next size.
 const GROUP: usize = 4;
 /// Samples that are looked at in one call, so that a frame stays short.
@@ -54,7 +56,10 @@ impl Pyramid {
         let (to, done) = (to.min(samples.len()), self.done());
         // Only the last few samples are in no block when all is known.
         let known = if samples.len().saturating_sub(done) < BASE { samples.len() } else { done };
-        let (mut at, to) = (from, to.min(known));
+        // Whole blocks will do for many, so that samples themselves are not read again and again.
+        let coarse = to.saturating_sub(from) >= COARSE * BASE;
+        let (mut at, to) =
+            if coarse { (from / BASE * BASE, to.next_multiple_of(BASE).min(known)) } else { (from, to.min(known)) };
         if at >= to {
             return None;
         }
@@ -107,15 +112,23 @@ mod tests {
         (0..len).map(|_| next()).collect()
     }
 
+    /// What is looked at of a part.
+    fn looked(from: usize, to: usize, len: usize) -> std::ops::Range<usize> {
+        if to - from < COARSE * BASE {
+            return from..to;
+        }
+        from / BASE * BASE..to.next_multiple_of(BASE).min(len)
+    }
+
     #[test]
     fn any_part_is_what_a_plain_search_finds() {
         let samples = noise(70_001);
         let mut pyramid = Pyramid::default();
         // In pieces, as it grows.
-        for len in [1, 63, 64, 1_000, 5_000, 70_001] {
+        for len in [1, 255, 256, 1_000, 5_000, 70_001] {
             assert!(pyramid.extend(&samples[..len]));
             for (from, to) in [(0, len), (1, len), (len / 3, len / 2), (len / 3, len / 3 + 1), (len - 1, len)] {
-                let part = &samples[from.min(len)..to.min(len)];
+                let part = &samples[looked(from.min(len), to.min(len), len)];
                 let want = (!part.is_empty()).then(|| extremes(part));
                 assert_eq!(pyramid.between(&samples[..len], from, to), want, "{from}..{to} of {len}");
             }
@@ -123,14 +136,15 @@ mod tests {
         for from in (0..70_000).step_by(977) {
             for length in [1, 64, 256, 1_024, 40_000] {
                 let to = (from + length).min(70_001);
-                assert_eq!(pyramid.between(&samples, from, to), Some(extremes(&samples[from..to])));
+                let part = &samples[looked(from, to, 70_001)];
+                assert_eq!(pyramid.between(&samples, from, to), Some(extremes(part)));
             }
         }
     }
 
     #[test]
     fn a_long_take_is_looked_at_in_pieces() {
-        let samples = vec![0.5; MOST * 2 + 100];
+        let samples = vec![0.5; MOST * 2 + 300];
         let mut pyramid = Pyramid::default();
         assert!(!pyramid.extend(&samples));
         assert_eq!(pyramid.between(&samples, 0, MOST), Some([0.5, 0.5]));

@@ -343,7 +343,7 @@ mod tests {
     use crate::recipe::{Origin, RecordingRecipe, Source};
 
     fn clip(len: usize) -> Arc<Clip> {
-        Arc::new(Clip { samples: vec![0.0; len], sample_rate_hz: 10 })
+        Arc::new(Clip { samples: vec![0.0; len].into(), sample_rate_hz: 10 })
     }
 
     fn recipe() -> SoundRecipe {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Range, path::PathBuf, sync::Arc};
 
 use super::{picture::Picture, sight::Sight, takes::Takes};
 use crate::{
-    audio::{Clip, DeviceInfo},
+    audio::{Clip, DeviceInfo, Tape},
     engine::{CaptureInfo, Playback, SoundActivity},
     generate::audio::{AudioModelInfo, AudioRequest, Note, Step},
     recipe::SoundRecipe,
@@ -135,7 +135,7 @@ pub struct Shown {
     /// Which of the kept takes it is; `None` while it grows.
     pub id: Option<u64>,
     /// Its samples, of one that grows.
-    pub growing: Vec<f32>,
+    pub growing: Tape,
     /// Of one that is whole.
     pub whole: Option<Arc<Clip>>,
     /// Samples a second.
@@ -209,7 +209,7 @@ impl SoundView {
         self.shown = Shown {
             number: self.shown.number + 1,
             id,
-            growing: Vec::new(),
+            growing: Tape::default(),
             sample_rate_hz: clip.sample_rate_hz,
             whole: Some(clip),
             recipe,

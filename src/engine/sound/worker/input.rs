@@ -94,8 +94,9 @@ impl Worker {
             None => Ok(()),
         };
         let lost = recording.recorder.is_lost();
+        self.tape.extend_from_slice(&piece);
         let len = self.show(|state| {
-            state.samples.extend_from_slice(&piece);
+            state.samples.follow(&self.tape);
             // Falls slowly, so that it can be read.
             state.input_peak = peak.max(state.input_peak * 0.9);
             state.overruns = overruns;
@@ -128,8 +129,9 @@ impl Worker {
             Some(mut file) => file.push(&rest).and_then(|()| file.end()),
             None => Ok(()),
         };
+        self.tape.extend_from_slice(&rest);
         self.show(|state| {
-            state.samples.extend_from_slice(&rest);
+            state.samples.follow(&self.tape);
             state.recorded = recording.path.filter(|_| ended.is_ok());
             if let Err(why) = ended {
                 state.error = Some(why);

@@ -43,7 +43,7 @@ impl Worker {
             top_k: 0,
             top_p: 1.0,
             seed,
-            weights: Quantisation::Int8,
+            weights: Quantisation::faster(),
         };
         model.check(&request)?;
         let fresh = Live::new(model, temperature, seed);
@@ -100,10 +100,10 @@ impl Worker {
                 self.paced(piece.len() as f64 / rate, work_s);
             }
             self.show(|state| {
-                state.samples.extend_from_slice(&piece);
                 if let Some(samples) = state.request.as_ref().and_then(|request| request.samples) {
-                    state.samples.truncate(samples as usize);
+                    piece.truncate((samples as usize).saturating_sub(state.samples.len()));
                 }
+                state.samples.extend_from_slice(&piece);
                 state.real_time_factor = Some(factor as f32).filter(|_| made_s > 0.0);
             });
         } else if heard == len || self.player.is_none() {
@@ -155,7 +155,8 @@ impl Worker {
             self.paced(piece.len() as f64 / rate, work_s);
         }
         let pace = self.pace;
-        self.unshown.get_mut().extend_from_slice(&piece);
+        self.unkept.extend_from_slice(&piece);
+        self.keep_live(super::KEPT_PIECE);
         self.show_unless_busy(|state| {
             state.real_time_factor = pace;
             state.request = request.or(state.request.take());
@@ -166,6 +167,8 @@ impl Worker {
                 Mode::Live(live) => Some(live.finished(made)),
                 _ => None,
             };
+            self.keep_live(0);
+            self.keeper.finish();
             self.show(|state| state.request = finished);
             self.end_player();
             self.mode = Mode::Ending { activity: SoundActivity::Live };
