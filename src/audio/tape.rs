@@ -250,11 +250,14 @@ mod tests {
             assert_eq!(tape, whole[..5].to_vec());
             // What was cut off is not written over: others still look at it.
             follower.follow(&{
-                let mut again = tape.clone();
-                again.extend_from_slice(&[9.0]);
+                let mut again = Tape::default();
+                again.extend_from_slice(&whole);
                 again
             });
-            assert_eq!((follower.len(), follower[5]), (6, 9.0));
+            let before = follower[5];
+            let mut other = tape.clone();
+            other.extend_from_slice(&[-9.0]);
+            assert_eq!((other[5], follower[5], other.len(), tape.len()), (-9.0, before, 6, 5));
             assert_eq!(tape.into_vec(), whole[..5]);
         }
     }
