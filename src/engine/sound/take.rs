@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use crate::{
-    generate::audio::{AudioModel, AudioRequest, Note, Performance, Quantisation, Synth},
+    generate::audio::{AudioModel, AudioRequest, Note, Performance, Synth},
     nets::wavenet::Tone,
 };
 
@@ -26,15 +26,7 @@ pub(super) struct Live {
 
 impl Live {
     pub fn new(model: &AudioModel, temperature: f32, seed: u64) -> Self {
-        let request = AudioRequest {
-            notes: Vec::new(),
-            samples: None,
-            temperature,
-            top_k: 0,
-            top_p: 1.0,
-            seed,
-            weights: Quantisation::faster(),
-        };
+        let request = AudioRequest::new(Vec::new(), temperature, seed);
         let synth = model.synth(&request);
         let rest = REST_S * u64::from(model.info().sample_rate_hz);
         Self { synth, request, held: HashMap::new(), struck: Vec::new(), released: Vec::new(), sounded: 0, rest }

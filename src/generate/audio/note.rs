@@ -78,6 +78,12 @@ pub const MOST_SAMPLES: u64 = 2 * 3_600 * 48_000;
 const MOST_NOTES: usize = 100_000;
 
 impl AudioRequest {
+    /// These notes until they have died away, drawn from all classes, with the weights that are faster here.
+    pub fn new(notes: Vec<Note>, temperature: f32, seed: u64) -> Self {
+        let weights = Quantisation::faster();
+        Self { notes, samples: None, temperature, top_k: 0, top_p: 1.0, seed, weights }
+    }
+
     /// How classes are drawn.
     pub fn choice(&self) -> Choice {
         Choice { temperature: self.temperature, top_k: self.top_k as usize, top_p: self.top_p }

@@ -31,7 +31,7 @@ pub use trainer::Trainer;
 use crate::{
     Error, Result, files,
     formats::wav::Depth,
-    generate::audio::{AudioModel, AudioRequest, Note as Played, Quantisation},
+    generate::audio::{AudioModel, AudioRequest, Note as Played},
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
 
@@ -141,15 +141,7 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
         instrument: instrument as u16,
     };
     let notes = (0..info.instruments.len().min(SAMPLED)).map(note).collect();
-    let request = AudioRequest {
-        notes,
-        samples: None,
-        temperature: TEMPERATURE,
-        top_k: 0,
-        top_p: 1.0,
-        seed: recipe.seed,
-        weights: Quantisation::faster(),
-    };
+    let request = AudioRequest::new(notes, TEMPERATURE, recipe.seed);
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();
     let rate = info.sample_rate_hz;
     let model_ref = ModelRef { name: info.path.display().to_string(), sha256: model.sha256()?.to_owned() };

@@ -109,15 +109,7 @@ fn a_network_of_mixtures_learns_and_plays_too() {
     let path = dir.path().join("tiny.safetensors");
     let model = AudioModel::open("tiny", &path).expect("opens");
     let note = Played { start: 0, length: 800, key: 62, velocity: 90, instrument: 1 };
-    let request = AudioRequest {
-        notes: vec![note],
-        samples: Some(1_600),
-        temperature: 1.0,
-        top_k: 0,
-        top_p: 1.0,
-        seed: 1,
-        weights: Quantisation::Int8,
-    };
+    let request = AudioRequest { samples: Some(1_600), ..AudioRequest::new(vec![note], 1.0, 1) };
     let play = |request: &AudioRequest| model.play(request, &AtomicBool::new(false));
     let sound = play(&request).expect("plays").expect("to the end");
     assert!(sound.len() == 1_600 && sound.iter().any(|sample| sample.abs() > 1e-3), "silence");

@@ -20,7 +20,7 @@ mod words;
 use egui::{Align, Frame, Layout, Margin, Panel, Ui};
 
 use super::{Command, Icon, Key, state::State, text::fill, theme, widgets};
-use crate::generate::audio::{AudioRequest, Quantisation, parse_notes};
+use crate::generate::audio::{AudioRequest, parse_notes};
 
 pub use transport::toggle_play;
 pub use view::{Other, Shown, SoundView, take_path};
@@ -33,15 +33,7 @@ pub fn request(state: &State) -> crate::Result<AudioRequest> {
     let (settings, view) = (&state.preferences.sound, &state.sound);
     let rate = view.model_rate();
     let (notes, _) = parse_notes(&view.notes, settings.instrument, settings.velocity, rate)?;
-    Ok(AudioRequest {
-        notes,
-        samples: None,
-        temperature: settings.temperature,
-        top_k: 0,
-        top_p: 1.0,
-        seed: state.preferences.writing.seed,
-        weights: Quantisation::faster(),
-    })
+    Ok(AudioRequest::new(notes, settings.temperature, state.preferences.writing.seed))
 }
 
 /// Why nothing can be made of the typed notes, in the window's language.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audio::USUAL_FRAMES,
     engine::{lock, sound::SoundActivity},
-    generate::audio::{AudioRequest, Quantisation},
+    generate::audio::{AudioRequest, Note},
     nets::wavenet::Tone,
 };
 
@@ -30,21 +30,9 @@ impl Worker {
             return Ok(());
         }
         let model = self.model()?;
-        let request = AudioRequest {
-            notes: vec![crate::generate::audio::Note {
-                start: 0,
-                length: 1,
-                key,
-                velocity: tone.velocity,
-                instrument: tone.instrument as u16,
-            }],
-            samples: None,
-            temperature,
-            top_k: 0,
-            top_p: 1.0,
-            seed,
-            weights: Quantisation::faster(),
-        };
+        let instrument = tone.instrument as u16;
+        let note = Note { start: 0, length: 1, key, velocity: tone.velocity, instrument };
+        let request = AudioRequest::new(vec![note], temperature, seed);
         model.check(&request)?;
         let fresh = Live::new(model, temperature, seed);
         if !matches!(self.mode, Mode::Live(_)) {
