@@ -38,6 +38,22 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// `path`, or the first of `NAME 2.ENDING`, `NAME 3.ENDING`, … that is free.
+pub fn free_path(path: &Path, is_free: impl Fn(&Path) -> bool) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        if number > 1 {
+            name.push(format!(" {number}"));
+        }
+        if let Some(ending) = path.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        path.with_file_name(name)
+    };
+    (1..u32::MAX).map(numbered).find(|path| is_free(path)).unwrap_or_else(|| path.to_owned())
+}
+
 /// A text file as a string, with its encoding checked.
 ///
 /// # Errors

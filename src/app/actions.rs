@@ -231,19 +231,8 @@ impl App {
         }
     }
 
-    /// Saves a document where the user said. A name without an ending gets one; the dialog did not ask about a file of
-    /// that name, so none is replaced then.
-    pub(super) fn save_picked(&mut self, id: &str, path: PathBuf) {
-        if path.extension().is_some() {
-            return self.save_as(id, path, Guard::Any);
-        }
-        let mut name = path.into_os_string();
-        name.push(".md");
-        self.save_as(id, name.into(), Guard::Nothing);
-    }
-
     /// Saves the text, with its recipe beside it.
-    fn save_as(&mut self, id: &str, path: PathBuf, guard: Guard) {
+    pub(super) fn save_as(&mut self, id: &str, path: PathBuf, guard: Guard) {
         let Some(document) = self.state.library.documents.iter().find(|document| document.id() == id) else { return };
         let text = document.text().to_owned();
         let mut recipe = Box::new(document.recipe());

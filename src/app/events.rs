@@ -7,7 +7,7 @@ use egui::Context;
 use super::{App, Purpose, told};
 use crate::{
     Error,
-    engine::{Event, Job, Outcome, PaintInput, TextModelInfo, UiCommand},
+    engine::{Event, Guard, Job, Outcome, PaintInput, TextModelInfo, UiCommand},
     formats::audio::ENDINGS,
     generate::{TextOutcome, TextToken},
     ui::{Key, state::Page, toasts::Kind},
@@ -334,7 +334,7 @@ impl App {
             Purpose::PickText => {
                 self.send(Purpose::ReadText, |job| UiCommand::ReadText { job, path });
             }
-            Purpose::PickSave { document } => self.save_picked(&document, path),
+            Purpose::PickSave { document } => self.save_as(&document, path, Guard::Any),
             Purpose::PickTake => self.open_sound_file(path),
             Purpose::PickCapture => self.open_capture(path),
             Purpose::PickSound { sound } => self.sound_picked(path, sound),

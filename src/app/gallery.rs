@@ -161,10 +161,7 @@ impl App {
     }
 
     /// Saves the pictures that were meant when the dialog was opened.
-    pub(super) fn export_picked(&mut self, mut path: PathBuf, export: ToExport) {
-        if export.kind == ExportKind::Sheet && path.extension().is_none() {
-            path.set_extension("png");
-        }
+    pub(super) fn export_picked(&mut self, path: PathBuf, export: ToExport) {
         self.tell_gallery(GalleryInput::Export(Box::new(ToExport { path, ..export })));
     }
 }

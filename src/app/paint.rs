@@ -132,10 +132,7 @@ impl App {
     }
 
     /// Enlarges a file into another.
-    pub(super) fn large_picked(&mut self, from: PathBuf, mut to: PathBuf) {
-        if to.extension().is_none() {
-            to.set_extension("png");
-        }
+    pub(super) fn large_picked(&mut self, from: PathBuf, to: PathBuf) {
         let models = self.state.models.iter().flatten();
         let mut usable = models.filter(|model| model.kind == "upscale" && model.unusable.is_none());
         let usual = usable.clone().find(|model| model.name == catalogue::DEFAULT_UPSCALER);
@@ -160,12 +157,7 @@ impl App {
     }
 
     /// Draws and saves the film as it was when the dialog was opened.
-    pub(super) fn film_picked(&mut self, mut path: PathBuf, film: ToFilm) {
-        match film.kind {
-            FilmKind::Apng if path.extension().is_none() => drop(path.set_extension("png")),
-            FilmKind::Gif if path.extension().is_none() => drop(path.set_extension("gif")),
-            _ => {}
-        }
+    pub(super) fn film_picked(&mut self, path: PathBuf, film: ToFilm) {
         self.tell_painter(PaintInput::Film(Box::new(ToFilm { path, ..film })));
     }
 
@@ -184,10 +176,7 @@ impl App {
     }
 
     /// Saves the picture that was chosen when the dialog was opened.
-    pub(super) fn picture_picked(&mut self, mut path: PathBuf, picture: &Picture, recipe: ImageRecipe) {
-        if path.extension().is_none() {
-            path.set_extension("png");
-        }
+    pub(super) fn picture_picked(&mut self, path: PathBuf, picture: &Picture, recipe: ImageRecipe) {
         let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = match Recipe::of_image(picture, recipe).to_picture(picture, &ending) {
             Ok(bytes) => bytes,

@@ -177,10 +177,7 @@ impl App {
     }
 
     /// Saves the take that was shown when the dialog was opened.
-    pub(super) fn sound_picked(&mut self, mut path: PathBuf, sound: Box<SavedSound>) {
-        if path.extension().is_none() {
-            path.set_extension("wav");
-        }
+    pub(super) fn sound_picked(&mut self, path: PathBuf, sound: Box<SavedSound>) {
         self.send(Purpose::SaveSound, |job| UiCommand::SaveSound { job, path, sound });
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{App, Purpose, actions::plain_name, told};
 use crate::{
     engine::{FileFilter, TeachInput, ToTeach, UiCommand},
+    files,
     ui::{
         Key,
         paint::View,
@@ -123,18 +124,13 @@ impl App {
 
 /// A file of weights in a folder that is not there yet, and whose recipe is not either.
 fn free(folder: &Path, name: &str) -> PathBuf {
-    let path = |number: u32| match number {
-        1 => folder.join(format!("{name}.safetensors")),
-        number => folder.join(format!("{name} {number}.safetensors")),
-    };
-    let free = |path: &PathBuf| !path.exists() && !path.with_extension("toml").exists();
-    (1..).map(path).find(free).unwrap_or_else(|| path(1))
+    let path = folder.join(format!("{name}.safetensors"));
+    files::free_path(&path, |path| !path.exists() && !path.with_extension("toml").exists())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
 
     #[test]
     fn no_model_takes_the_place_of_another() {

@@ -427,10 +427,10 @@ fn a_file_that_others_changed_is_not_overwritten() {
     window.say([Event::TextNotSaved { job, path }, Event::Ended { job, outcome: Outcome::Finished }]);
     assert!(window.told().contains("“notes.md” on the disk is not the file"), "{}", window.told());
     window.app.take_offer(&crate::ui::toasts::Offer::SaveAs(first.clone()));
-    let say = |job| vec![Event::Picked { job, path: Some("/mine".into()) }];
+    let say = |job| vec![Event::Picked { job, path: Some("/mine.md".into()) }];
     window.end(is_save_dialog, say, Outcome::Finished);
     let (job, path, guard, _) = saving(&window);
-    assert_eq!((path.clone(), guard), ("/mine.md".into(), Guard::Nothing), "an ending that the dialog did not see");
+    assert_eq!((path.clone(), guard), ("/mine.md".into(), Guard::Any));
     let saved = Event::TextSaved { job, path, sha256: "hash of mine".to_owned() };
     window.say([saved, Event::Ended { job, outcome: Outcome::Finished }]);
     window.app.execute(&window.ctx, Action::Do(Command::SaveFile));
@@ -478,7 +478,7 @@ fn a_hash_that_came_late_is_in_the_recipe() {
     window.open_model("/models/b.gguf");
     window.say([Event::TextModelHashed { path: "/models/a.gguf".into(), sha256: "aa".to_owned() }]);
     let id = window.document().id().to_owned();
-    window.app.save_picked(&id, "/out.md".into());
+    window.app.save_as(&id, "/out.md".into(), Guard::Any);
     let (_, _, guard, recipe) = saving(&window);
     assert_eq!((recipe.generations[0].model.sha256.as_str(), guard), ("aa", Guard::Any));
 }

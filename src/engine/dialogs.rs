@@ -1,9 +1,10 @@
 //! File dialogs, on a thread of their own: they last for as long as a person thinks.
 
 use std::{
+    ffi::OsStr,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     sync::{
         Arc,
@@ -21,7 +22,7 @@ use super::{
     jobs::{Jobs, Ticket},
     outbox::Outbox,
 };
-use crate::{Error, Result, crash, formats::audio::ENDINGS};
+use crate::{Error, Result, crash, files, formats::audio::ENDINGS};
 
 /// How soon a cancelled dialog is let go.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -68,9 +69,9 @@ impl Worker {
 
     fn answer(&mut self, ticket: Ticket) -> Outcome {
         let Ticket { job, command, cancel } = ticket;
-        let question = match command {
-            UiCommand::PickFile { filter, .. } => Question::Open(filter),
-            UiCommand::PickSave { filter, suggested, .. } => Question::Save(filter, suggested),
+        let (question, suggested) = match command {
+            UiCommand::PickFile { filter, .. } => (Question::Open(filter), None),
+            UiCommand::PickSave { filter, suggested, .. } => (Question::Save(filter, suggested.clone()), Some(suggested)),
             _ => return Outcome::Cancelled,
         };
         if cancel.load(Ordering::Relaxed) {
@@ -79,6 +80,10 @@ impl Worker {
         match catch_unwind(AssertUnwindSafe(|| self.dialogs.ask(question, &cancel))) {
             Ok(_) if cancel.load(Ordering::Relaxed) => Outcome::Cancelled,
             Ok(Ok(path)) => {
+                let path = match suggested {
+                    Some(suggested) => path.map(|path| with_ending(path, Path::new(&suggested))),
+                    None => path,
+                };
                 self.outbox.send(Event::Picked { job, path });
                 Outcome::Finished
             }
@@ -108,6 +113,22 @@ impl Dialogs for SystemDialogs {
             )),
             Some(None) | None => Ok(None),
         }
+    }
+}
+
+/// A file that is called without an ending gets that of the suggested name. The dialog did not ask whether a file of that
+/// name may be replaced, so it is another name where there is one.
+fn with_ending(path: PathBuf, suggested: &Path) -> PathBuf {
+    // “Draft 1.2” has none: endings begin with a letter.
+    let is_ending = |ending: &OsStr| ending.to_string_lossy().starts_with(char::is_alphabetic);
+    match (path.file_name(), suggested.extension()) {
+        (Some(name), Some(ending)) if !path.extension().is_some_and(is_ending) => {
+            let mut name = name.to_owned();
+            name.push(".");
+            name.push(ending);
+            files::free_path(&path.with_file_name(name), |path| !path.exists())
+        }
+        _ => path,
     }
 }
 
@@ -168,6 +189,19 @@ fn wait<T>(future: impl Future<Output = T>, cancel: &AtomicBool) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ending_that_is_added_replaces_no_file() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let ended = |name: &str, suggested: &str| with_ending(dir.path().join(name), Path::new(suggested));
+        assert_eq!(ended("我的", "take.wav"), dir.path().join("我的.wav"));
+        files::write_whole(&dir.path().join("mine.wav"), b"x").expect("written");
+        assert_eq!(ended("mine", "take.wav"), dir.path().join("mine 2.wav"));
+        assert_eq!(ended("mine.wav", "take.wav"), dir.path().join("mine.wav"), "the dialog asked about this one");
+        assert_eq!(ended("mine.flac", "take.wav"), dir.path().join("mine.flac"));
+        assert_eq!(ended("Draft 1.2", "Draft.md"), dir.path().join("Draft 1.2.md"));
+        assert_eq!(ended("data", "folder"), dir.path().join("data"));
+    }
 
     #[test]
     fn an_answer_is_waited_for_and_a_cancel_heard() {

@@ -89,8 +89,6 @@ impl UiCommand {
 pub enum Guard {
     /// Any: the person was asked.
     Any,
-    /// None.
-    Nothing,
     /// One with this SHA-256, or none.
     Same(String),
 }

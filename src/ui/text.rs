@@ -729,6 +729,8 @@ strings! {
     SpectrogramTip: "Frequency upwards in octaves from 55 Hz; the pointer does what it does on the waveform", "纵轴为频率，自 55 Hz 起按八度上升；操作与波形相同";
     Notes: "Notes", "音符";
     NotesHint: "C4:0.5 E4:0.5 G4:1", "C4:0.5 E4:0.5 G4:1";
+    NotesBack: "Bring back my notes", "恢复我的音符";
+    NotesBackTip: "The notes that you typed, before these were composed in their place", "作曲之前您键入的音符";
     NotesHow: "A name and seconds; C4+E4+G4 for a chord, R for a rest, @110 for louder.", "音名和秒数；和弦如 C4+E4+G4，R 为休止，@110 更响。";
     Voice: "Voice", "音色";
     Instrument: "Instrument", "乐器";

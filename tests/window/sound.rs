@@ -152,6 +152,23 @@ fn words_become_notes_that_are_played() {
     harness.key_press(egui::Key::Enter);
     settle(&mut harness);
     assert_eq!(harness.state().state().sound.notes, notes);
+    // What a person typed is not lost when notes are composed in its place.
+    assert!(harness.query_by_label("Bring back my notes").is_none());
+    harness.get_by_role_and_label(Role::MultilineTextInput, "Notes").focus();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::MultilineTextInput, "Notes").type_text(" C5:2");
+    settle(&mut harness);
+    let typed = harness.state().state().sound.notes.clone();
+    assert!(typed.contains("C5:2") && typed != notes, "{typed}");
+    harness.get_by_role_and_label(Role::TextInput, "What to play").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    assert_eq!(harness.state().state().sound.notes, notes);
+    harness.get_by_label("Bring back my notes").click();
+    settle(&mut harness);
+    assert_eq!(harness.state().state().sound.notes, typed);
+    assert!(harness.query_by_label("Bring back my notes").is_none());
 }
 
 /// The page with a synthesiser that the test plays, and what it is told.

@@ -131,14 +131,14 @@ fn a_text_is_saved_with_a_recipe_that_names_its_model() {
         recipe: Box::new(recipe.clone()),
         guard,
     };
-    window.send(save(1, "one ?", Guard::Nothing));
+    window.send(save(1, "one ?", Guard::Any));
     assert_eq!(window.outcome(1), Outcome::Finished);
     let Work::Text(work) = Recipe::of_file(&path).expect("its recipe").work else { panic!("a text") };
     assert_eq!(work.generations[0].model.sha256, sha256_of_bytes(b"abc"));
     assert_eq!(work.pieces, [recipe.pieces[0].clone(), Piece::Written(" ?".to_owned())], "its model is gone");
 
     let refused = |window: &Window, of| window.place(|it| matches!(it, Event::TextNotSaved { job, .. } if *job == of));
-    window.send(save(2, "two ?", Guard::Nothing));
+    window.send(save(2, "two ?", Guard::Same(sha256_of_bytes(b"another"))));
     assert_eq!(window.outcome(2), Outcome::Finished);
     assert!(refused(&window, 2).is_some(), "there is one");
     window.send(save(3, "two ?", Guard::Same(sha256_of_bytes(b"one ?"))));

@@ -52,6 +52,13 @@ fn notes_ui(ui: &mut Ui, state: &mut State) {
             widgets::note(ui, state.t(Key::NotesHow));
         }
     }
+    if state.sound.typed.is_some() {
+        ui.add_space(4.0);
+        let button = widgets::link_button(ui, state.t(Key::NotesBack)).on_hover_text(state.t(Key::NotesBackTip));
+        if button.clicked() {
+            state.sound.bring_notes_back();
+        }
+    }
 }
 
 fn voice_ui(ui: &mut Ui, state: &mut State) {

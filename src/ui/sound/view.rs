@@ -69,6 +69,9 @@ pub struct SoundView {
     pub words: String,
     /// Pieces that were written in this window.
     pub(super) written: u64,
+    /// The notes as they were written last, and what a person had typed in their place.
+    pub(super) composed: String,
+    pub(super) typed: Option<String>,
     /// The notes as they are typed.
     pub notes: String,
     /// Keys that are held: by the pointer, on the computer's keyboard.
@@ -115,6 +118,8 @@ impl Default for SoundView {
             gain_db: -3.0,
             words: String::new(),
             written: 0,
+            composed: OPENING.to_owned(),
+            typed: None,
             notes: OPENING.to_owned(),
             pointer_key: None,
             typed_keys: BTreeSet::new(),
@@ -165,6 +170,13 @@ pub struct Other {
 }
 
 impl SoundView {
+    /// Puts what a person typed where notes were composed in its place.
+    pub(super) fn bring_notes_back(&mut self) {
+        if let Some(typed) = self.typed.take() {
+            self.notes = typed;
+        }
+    }
+
     /// Samples a second, of what the model makes.
     pub fn model_rate(&self) -> u32 {
         self.model.as_ref().map_or(16_000, |model| model.sample_rate_hz)

@@ -41,7 +41,13 @@ fn write(state: &mut State) {
     let piece = Piece::of(&read(view));
     let keys = (model.lowest_key, model.lowest_key + model.keys - 1);
     view.written += 1;
-    view.notes = compose(&piece, piece.seed.unwrap_or(view.written), keys);
+    let composed = compose(&piece, piece.seed.unwrap_or(view.written), keys);
+    let before = std::mem::replace(&mut view.notes, composed.clone());
+    // What a person typed can be brought back.
+    if before != view.composed && !before.trim().is_empty() {
+        view.typed = Some(before);
+    }
+    view.composed = composed;
     if let Some(instrument) = piece.instrument {
         state.preferences.sound.instrument = instrument;
     }
