@@ -1,7 +1,7 @@
 //! File dialogs, on a thread of their own: they last for as long as a person thinks.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -71,7 +71,9 @@ impl Worker {
         let Ticket { job, command, cancel } = ticket;
         let (question, suggested) = match command {
             UiCommand::PickFile { filter, .. } => (Question::Open(filter), None),
-            UiCommand::PickSave { filter, suggested, .. } => (Question::Save(filter, suggested.clone()), Some(suggested)),
+            UiCommand::PickSave { filter, suggested, .. } => {
+                (Question::Save(filter, suggested.clone()), Some(suggested))
+            }
             _ => return Outcome::Cancelled,
         };
         if cancel.load(Ordering::Relaxed) {
@@ -119,11 +121,17 @@ impl Dialogs for SystemDialogs {
 /// A file that is called without an ending gets that of the suggested name. The dialog did not ask whether a file of that
 /// name may be replaced, so it is another name where there is one.
 fn with_ending(path: PathBuf, suggested: &Path) -> PathBuf {
-    // “Draft 1.2” has none: endings begin with a letter.
-    let is_ending = |ending: &OsStr| ending.to_string_lossy().starts_with(char::is_alphabetic);
+    // “Draft 1.2” has none: endings begin with a letter and are of letters and digits.
+    let is_ending = |ending: &OsStr| {
+        let ending = ending.to_string_lossy();
+        ending.starts_with(|c: char| c.is_ascii_alphabetic()) && ending.chars().all(|c| c.is_ascii_alphanumeric())
+    };
     match (path.file_name(), suggested.extension()) {
         (Some(name), Some(ending)) if !path.extension().is_some_and(is_ending) => {
-            let mut name = name.to_owned();
+            let mut name = match name.to_str() {
+                Some(name) => OsString::from(name.trim_end_matches('.')),
+                None => name.to_owned(),
+            };
             name.push(".");
             name.push(ending);
             files::free_path(&path.with_file_name(name), |path| !path.exists())
@@ -200,6 +208,8 @@ mod tests {
         assert_eq!(ended("mine.wav", "take.wav"), dir.path().join("mine.wav"), "the dialog asked about this one");
         assert_eq!(ended("mine.flac", "take.wav"), dir.path().join("mine.flac"));
         assert_eq!(ended("Draft 1.2", "Draft.md"), dir.path().join("Draft 1.2.md"));
+        assert_eq!(ended("我.的歌", "take.wav"), dir.path().join("我.的歌.wav"));
+        assert_eq!(ended("this.", "take.wav"), dir.path().join("this.wav"));
         assert_eq!(ended("data", "folder"), dir.path().join("data"));
     }
 

@@ -170,11 +170,18 @@ pub struct Other {
 }
 
 impl SoundView {
-    /// Puts what a person typed where notes were composed in its place.
+    /// Puts what a person typed where notes were composed in its place; if those were changed since, they can be brought
+    /// back in turn.
     pub(super) fn bring_notes_back(&mut self) {
         if let Some(typed) = self.typed.take() {
-            self.notes = typed;
+            let composed = std::mem::replace(&mut self.notes, typed);
+            self.typed = self.is_typed(&composed).then_some(composed);
         }
+    }
+
+    /// Whether notes are a person's own.
+    pub(super) fn is_typed(&self, notes: &str) -> bool {
+        notes != self.composed && !notes.trim().is_empty()
     }
 
     /// Samples a second, of what the model makes.

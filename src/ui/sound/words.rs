@@ -43,8 +43,8 @@ fn write(state: &mut State) {
     view.written += 1;
     let composed = compose(&piece, piece.seed.unwrap_or(view.written), keys);
     let before = std::mem::replace(&mut view.notes, composed.clone());
-    // What a person typed can be brought back.
-    if before != view.composed && !before.trim().is_empty() {
+    // What a person typed last can be brought back.
+    if view.is_typed(&before) {
         view.typed = Some(before);
     }
     view.composed = composed;
