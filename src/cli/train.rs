@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Go on from the checkpoint in the folder
     #[arg(long)]
     resume: bool,
-    /// Begin with the weights of this model (.safetensors), of the recipe's shape
+    /// Begin with the weights of this model (.safetensors), of the recipe's shape; a WaveNet's condition may be smaller
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     from: Option<PathBuf>,
     /// Steps in all, instead of the recipe's

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::WaveNetConfig;
+use super::{Harmonics, WaveNetConfig};
 
 /// A note as the network is told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +68,33 @@ impl Condition {
     }
 
     /// Appends the fast condition of sample number `time` after the onset: sine and cosine of each harmonic's phase, of
-    /// the key's frequency in equal temperament (A4 = 440 Hz).
+    /// the lowest partial's frequency in equal temperament (A4 = 440 Hz).
     pub fn fast(&self, tone: Tone, time: usize, to: &mut Vec<f32>) {
-        let frequency_hz = 440.0 * 2.0_f64.powf((f64::from(tone.key) - 69.0) / 12.0);
-        for harmonic in 1..=self.config.harmonics {
-            let turns = frequency_hz * harmonic as f64 * time as f64 / f64::from(self.config.sample_rate_hz);
-            let (sin, cos) = (TAU * turns.fract()).sin_cos();
-            to.extend([sin as f32, cos as f32]);
-        }
+        let config = &self.config;
+        let rate = f64::from(config.sample_rate_hz);
+        let lowest_hz = match config.instruments.get(tone.instrument) {
+            Some(instrument) => instrument.lowest_hz(tone.key),
+            None => return to.resize(to.len() + config.fast(), 0.0),
+        };
+        let turns = |harmonic: u16| lowest_hz * f64::from(harmonic) * time as f64 / rate;
+        append(&config.harmonics, lowest_hz / rate, turns, to);
+    }
+
+    /// Appends the fast condition where the lowest partial has turned so often since the onset, at so many hertz.
+    pub(crate) fn fast_at(&self, turns: f64, hz: f32, to: &mut Vec<f32>) {
+        let per_sample = f64::from(hz) / f64::from(self.config.sample_rate_hz);
+        append(&self.config.harmonics, per_sample, |harmonic| turns * f64::from(harmonic), to);
     }
 }
 
-/// Appends the fast condition where the fundamental has turned so often since the onset.
-pub(crate) fn fast_at(turns: f64, harmonics: usize, to: &mut Vec<f32>) {
-    for harmonic in 1..=harmonics {
-        let (sin, cos) = (TAU * (turns * harmonic as f64).fract()).sin_cos();
+/// Sine and cosine of each harmonic, which has turned as `turns` has it; the lowest turns `per_sample` times a sample.
+fn append(harmonics: &Harmonics, per_sample: f64, turns: impl Fn(u16) -> f64, to: &mut Vec<f32>) {
+    for harmonic in harmonics.numbers() {
+        if matches!(harmonics, Harmonics::Of(_)) && f64::from(harmonic) * per_sample >= 0.5 {
+            to.extend([0.0; 2]);
+            continue;
+        }
+        let (sin, cos) = (TAU * turns(harmonic).fract()).sin_cos();
         to.extend([sin as f32, cos as f32]);
     }
 }

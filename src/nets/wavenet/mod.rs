@@ -2,7 +2,7 @@
 //!
 //! Samples are µ-law classes of the pre-emphasised signal, or sixteen bits of it that are drawn from a mixture of logistic
 //! distributions (van den Oord et al. 2018). The condition has a slow part, computed once a frame from what
-//! is being played, and a fast part, the phase of the note's first harmonics at every sample (as neural source-filter
+//! is being played, and a fast part, the phases of some of the note's harmonics at every sample (as neural source-filter
 //! models have it: Wang et al. 2019). [`WaveNet::forward`] is the parallel form, for training and for checking;
 //! [`WaveNet::generator`] packs the weights for one sample at a time.
 
@@ -16,9 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Tensor};
 
-pub(crate) use condition::fast_at;
 pub use condition::{Condition, Tone};
-pub use config::{Instrument, WaveNetConfig};
+pub use config::{Harmonics, Instrument, WaveNetConfig};
 
 use crate::{
     Error, Result,
@@ -35,6 +34,9 @@ pub const METADATA: &str = "atelier.wavenet";
 
 /// The most numbers that a voice may remember: 64 MiB.
 const MOST_REMEMBERED: usize = 1 << 24;
+
+/// The longest configuration, in bytes.
+const MOST_METADATA: usize = 1 << 18;
 
 /// How the sample before enters the first layer.
 enum Entry {
@@ -253,12 +255,16 @@ pub fn config_of(metadata: &BTreeMap<String, String>) -> Result<WaveNetConfig> {
             "该文件不是 Atelier 的 WaveNet 模型，请选择能发声的模型。",
         ));
     };
-    let config: WaveNetConfig = serde_json::from_str(text).map_err(|why| {
+    let damaged = |why: &dyn std::fmt::Display| {
         Error::new(
             format!("The configuration in this model is damaged ({why}); download or train it again."),
             format!("该模型中的配置已损坏（{why}），请重新下载或训练。"),
         )
-    })?;
+    };
+    if text.len() > MOST_METADATA {
+        return Err(damaged(&format!("{} kB", text.len() / 1_000)));
+    }
+    let config: WaveNetConfig = serde_json::from_str(text).map_err(|why| damaged(&why))?;
     config.check()?;
     Ok(config)
 }

@@ -9,10 +9,10 @@ fn config(dilations: &[usize]) -> WaveNetConfig {
         dilations: dilations.to_vec(),
         frame_samples: 16,
         pre_emphasis: 0.85,
-        instruments: vec![Instrument { en: "horn".to_owned(), zh: "号".to_owned() }; 3],
+        instruments: vec![Instrument::new("horn", "号"); 3],
         lowest_key: 48,
         keys: 5,
-        harmonics: 2,
+        harmonics: Harmonics::First(2),
         onset_decays_s: vec![0.01, 0.2],
         release_decays_s: vec![0.05],
         mixtures: 0,
@@ -161,4 +161,31 @@ fn what_does_not_fit_is_refused() {
     let metadata = BTreeMap::from([(METADATA.to_owned(), serde_json::to_string(&good).expect("JSON"))]);
     assert_eq!(config_of(&metadata).expect("sound"), good);
     assert!(config_of(&BTreeMap::new()).is_err());
+}
+
+#[test]
+fn listed_harmonics_end_at_half_the_sample_rate_and_begin_at_the_lowest_partial() {
+    let instrument = |octave| Instrument { octave, ..Instrument::new("organ", "管风琴") };
+    let config = WaveNetConfig {
+        instruments: vec![instrument(0), instrument(-1)],
+        harmonics: Harmonics::Of(vec![1, 2, 32]),
+        ..config(&[1])
+    };
+    let condition = Condition::new(config.clone(), [const { Vec::new() }; 4]);
+    let at = |instrument, key, time| {
+        let mut fast = Vec::new();
+        condition.fast(Tone { instrument, key, velocity: 90 }, time, &mut fast);
+        fast
+    };
+    let rate = f64::from(config.sample_rate_hz);
+    let wave = |hz: f64, time: usize| (std::f64::consts::TAU * hz * time as f64 / rate).sin();
+    let near = |a: f32, b: f64| assert!((f64::from(a) - b).abs() < 1e-4, "{a} {b}");
+    let (high, low) = (at(0, 69, 5), at(1, 69, 5));
+    near(high[0], wave(440.0, 5));
+    near(low[0], wave(220.0, 5));
+    near(low[2], wave(440.0, 5));
+    // 32 · 440 Hz is above half of the rate, 32 · 220 Hz is not.
+    assert_eq!(high[4..], [0.0; 2]);
+    near(low[4], wave(7_040.0, 5));
+    assert_eq!(at(2, 69, 5), [0.0; 6]);
 }

@@ -5,6 +5,7 @@
 //! checkpoint that training goes on from exactly, the model as it is, and what it sounds like.
 
 mod batch;
+mod grow;
 mod harmonic;
 mod notes;
 mod recipe;

@@ -109,8 +109,8 @@ const MEASURED_PARTS: usize = 4;
 /// work by returning false.
 ///
 /// The reverberation and chorus are off, both channels are mixed, every instrument is made equally loud, and of each note
-/// only its harmonics are kept, in sine phase: what the network is told determines them, while the noise of bow and breath
-/// would have to be learned as noise.
+/// only its harmonics are kept, in sine phase, and how it begins: what the network is told determines harmonics, while the
+/// noise of bow and breath would have to be learned as noise.
 ///
 /// # Errors
 /// When the file is no soundfont. `Ok(None)` when it was stopped.
@@ -143,8 +143,8 @@ pub fn render(path: &Path, recipe: &WaveNetRecipe, progress: &mut dyn FnMut(f64)
         let loudness = level(&rendered, config.sample_rate_hz);
         for (tone, released, mut samples) in rendered {
             samples.iter_mut().for_each(|sample| *sample *= LOUDNESS / loudness.max(1e-6));
-            let frequency_hz = 440.0 * 2.0_f64.powf((f64::from(tone.key) - 69.0) / 12.0);
-            let samples = harmonic(&samples, frequency_hz, config.sample_rate_hz, config.frame_samples);
+            let lowest_hz = config.instruments[instrument].lowest_hz(tone.key);
+            let samples = harmonic(&samples, lowest_hz, config.sample_rate_hz);
             notes.push(Note::new(notes.len(), tone, released, &samples, &config));
             if !progress(notes.len() as f64 / count as f64) {
                 return Ok(None);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     Error, Result,
-    nets::wavenet::{Instrument, WaveNetConfig},
+    nets::wavenet::{Harmonics, Instrument, WaveNetConfig},
 };
 
 /// The longest part of a recording that a step learns from, in seconds.
@@ -124,6 +124,9 @@ pub struct Program {
     pub en: String,
     /// Its name in Chinese.
     pub zh: String,
+    /// Octaves from the key's frequency up to that of the lowest partial; 0 when left out.
+    #[serde(default)]
+    pub octave: i8,
 }
 
 /// The network.
@@ -142,8 +145,8 @@ pub struct NetworkRecipe {
     pub condition_hidden: usize,
     /// The slow condition.
     pub condition: usize,
-    /// Harmonics in the fast condition.
-    pub harmonics: usize,
+    /// Harmonics in the fast condition: so many, or a list of their numbers.
+    pub harmonics: Harmonics,
     /// Samples that share a slow condition.
     pub frame_samples: usize,
     pub pre_emphasis: f32,
@@ -189,7 +192,10 @@ impl WaveNetRecipe {
         let network = &self.network;
         let (instruments, lowest_key, keys) = match &self.data {
             DataRecipe::Notes(notes) => {
-                let name = |program: &Program| Instrument { en: program.en.clone(), zh: program.zh.clone() };
+                let name = |program: &Program| Instrument {
+                    octave: program.octave,
+                    ..Instrument::new(&program.en, &program.zh)
+                };
                 (notes.instruments.iter().map(name).collect(), notes.lowest_key, notes.keys)
             }
             DataRecipe::Recordings(plan) => (plan.instruments.clone(), plan.lowest_key, plan.keys),
@@ -202,7 +208,7 @@ impl WaveNetRecipe {
             instruments,
             lowest_key,
             keys,
-            harmonics: network.harmonics,
+            harmonics: network.harmonics.clone(),
             onset_decays_s: network.onset_decays_s.clone(),
             release_decays_s: network.release_decays_s.clone(),
             mixtures: network.mixtures,
@@ -302,7 +308,7 @@ impl WaveNetRecipe {
         let mut config = self.config();
         if matches!(self.data, DataRecipe::Recordings(_)) && config.instruments.is_empty() {
             // They are known when the folder is read.
-            config.instruments.push(Instrument { en: String::new(), zh: String::new() });
+            config.instruments.push(Instrument::new("", ""));
         }
         fits("network", config.is_sound() && network.sample_rate_hz <= 48_000)?;
         fits("training.steps", steps.steps > 0 && steps.checkpoint_every > 0 && steps.onset_every > 0)?;

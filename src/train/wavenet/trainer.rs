@@ -10,16 +10,17 @@ use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 use super::{
     Note, WaveNetRecipe,
     batch::{Batch, Crop, draw},
+    grow::grown,
 };
 use crate::{
     Error, Result,
-    formats::safetensors,
+    formats::{safetensors, weights::check_finite},
     kernels::{
         autograd::first_order,
         elementwise::{cross_entropy, mixture_loss},
         optim::{Adam, AdamSettings, Ema},
     },
-    nets::wavenet::{METADATA, WaveNet, WaveNetConfig, mu_law},
+    nets::wavenet::{METADATA, WaveNet, WaveNetConfig, config_of, mu_law},
     random::Rng,
 };
 
@@ -83,24 +84,35 @@ impl Trainer {
         Ok(Self { recipe, config, notes: [learnt, kept], names, variables, adam, averages, step: 0 })
     }
 
-    /// Begins with the weights of a model instead of random ones.
+    /// Begins with the weights of a model instead of random ones: of the same network, or of one whose condition is smaller
+    /// and has no other harmonics.
     ///
     /// # Errors
-    /// When the file cannot be read or is a model of another shape; nothing has changed then.
+    /// When the file cannot be read, is a model of another shape, or a weight is no number; nothing has changed then.
     pub fn begin_from(&mut self, model: &Path) -> Result<()> {
-        let tensors = safetensors::load(model)?;
+        let (tensors, metadata) = safetensors::load_all(model)?;
         let foreign = || {
             let name = model.display();
             Error::new(
                 format!(
-                    "“{name}” has another shape than the recipe's network; make “network” and “instruments” alike."
+                    "“{name}” has another shape than the recipe's network; make “network” and “instruments” alike \
+                     (its condition may be smaller, with harmonics that are all among the recipe's)."
                 ),
-                format!("“{name}”的形状与配方中的网络不同；请让“network”和“instruments”与它一致。"),
+                format!(
+                    "“{name}”的形状与配方中的网络不同；请让“network”和“instruments”与它一致\
+                     （它的条件可以更小，但其谐波须全部在配方之中）。"
+                ),
             )
         };
+        check_finite(&tensors)?;
+        // A checkpoint does not say; it must be of the recipe's.
+        let had = match metadata.contains_key(METADATA) {
+            true => config_of(&metadata)?.harmonics,
+            false => self.config.harmonics.clone(),
+        };
         let value = |(name, variable): (&String, &Var)| {
-            let tensor = tensors.get(name).filter(|tensor| tensor.shape() == variable.shape()).ok_or_else(foreign)?;
-            tensor.to_dtype(DType::F32).map_err(|why| failed(&why))
+            let tensor = tensors.get(name).ok_or_else(foreign)?.to_dtype(DType::F32).map_err(|why| failed(&why))?;
+            grown(name, &tensor, variable, &had, &self.config.harmonics).ok_or_else(foreign)
         };
         let values = self.names.iter().zip(&self.variables).map(value).collect::<Result<Vec<_>>>()?;
         let put = || -> TensorResult<Ema> {

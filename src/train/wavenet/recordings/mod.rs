@@ -125,11 +125,10 @@ fn classes(entries: &mut [Entry], plan: &RecordingsRecipe, model: &str) -> Resul
     names.sort_unstable();
     names.dedup();
     let named: Vec<(String, Instrument)> = if plan.classes.is_empty() {
-        let both = |name: &&str| ((*name).to_owned(), Instrument { en: (*name).to_owned(), zh: (*name).to_owned() });
+        let both = |name: &&str| ((*name).to_owned(), Instrument::new(*name, *name));
         names.iter().map(both).collect()
     } else {
-        let given =
-            |class: &ClassRecipe| (class.folder.clone(), Instrument { en: class.en.clone(), zh: class.zh.clone() });
+        let given = |class: &ClassRecipe| (class.folder.clone(), Instrument::new(&class.en, &class.zh));
         plan.classes.iter().map(given).collect()
     };
     if named.len() > MOST_CLASSES {

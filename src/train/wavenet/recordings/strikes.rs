@@ -140,6 +140,7 @@ pub(super) fn phases(track: &[Pitch], strikes: &[Strike], config: &WaveNetConfig
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::wavenet::Harmonics;
 
     fn config() -> WaveNetConfig {
         WaveNetConfig {
@@ -150,7 +151,7 @@ mod tests {
             instruments: Vec::new(),
             lowest_key: 40,
             keys: 40,
-            harmonics: 1,
+            harmonics: Harmonics::First(1),
             onset_decays_s: Vec::new(),
             release_decays_s: Vec::new(),
             mixtures: 0,
