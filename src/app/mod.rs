@@ -40,7 +40,10 @@ use crate::{
     document::GenerationId,
     engine::{Job, JobKind, ModelNames, Progress, SavedSound, ToExport, ToFilm, UiCommand, Unit},
     files, folders,
-    generate::{audio::Step, image::Picture},
+    generate::{
+        audio::{Drawing, Step},
+        image::Picture,
+    },
     recipe::ImageRecipe,
     ui::{
         Command, fonts,
@@ -164,9 +167,9 @@ pub struct App {
     at_sound: bool,
     /// When the sound worker last heard that somebody is at the page.
     sound_ready: Option<Instant>,
-    /// Instrument, temperature and seed that controllers play with, as the worker knows them, and the controller it
+    /// The instrument that controllers play and how samples are drawn, as the worker knows them, and the controller it
     /// listens to.
-    told_voice: Option<(u16, f32, u64)>,
+    told_voice: Option<(u16, Drawing)>,
     told_controller: Option<String>,
     /// The list of takes has been asked for.
     takes_asked: bool,

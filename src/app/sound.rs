@@ -110,11 +110,11 @@ impl App {
     /// Tells what keys of a controller sound like, and listens to the one chosen once it is there.
     fn follow_controller(&mut self) {
         let sound = &self.state.preferences.sound;
-        let voice = (sound.instrument, sound.temperature, self.state.preferences.writing.seed);
+        let voice = (sound.instrument, self.state.preferences.drawing());
         if self.told_voice != Some(voice) {
             self.told_voice = Some(voice);
-            let (instrument, temperature, seed) = voice;
-            self.tell_sound(SoundInput::Voice { instrument, temperature, seed });
+            let (instrument, drawing) = voice;
+            self.tell_sound(SoundInput::Voice { instrument, drawing });
         }
         let sound = &self.state.preferences.sound;
         let is_there = |id: &&String| self.state.sound.controllers.iter().flatten().any(|port| port.id == **id);

@@ -12,7 +12,9 @@ use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, audio, catalogue, files,
     formats::{audio::Container, wav::Depth},
-    generate::audio::{AudioModel, AudioRequest, MOST_SAMPLES, Quantisation, parse_notes},
+    generate::audio::{
+        AudioModel, AudioRequest, MOST_SAMPLES, Quantisation, USUAL_NOISE, USUAL_TEMPERATURE, parse_notes,
+    },
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
 
@@ -41,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "V", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=127))]
     velocity: u8,
     /// Randomness; 0 always takes the likeliest sample
-    #[arg(long, value_name = "T", default_value_t = 0.6, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = USUAL_TEMPERATURE, allow_negative_numbers = true)]
     temperature: f32,
     /// Only so many of the likeliest classes of a sample; 0 takes all
     #[arg(long, value_name = "K", default_value_t = 0)]
@@ -49,6 +51,10 @@ pub(super) struct Args {
     /// Only the likeliest classes of a sample that together reach this probability; 1 takes all
     #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
     top_p: f32,
+    /// How far samples stray, after the beginning of a note, from the mean of what the network expects: 1 as they are
+    /// drawn, 0 not at all
+    #[arg(long, value_name = "N", default_value_t = USUAL_NOISE, allow_negative_numbers = true)]
+    noise: f32,
     /// Seed of the random choices: the same one gives the same sound [default: a new one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -171,6 +177,7 @@ impl Args {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
+            noise: self.noise,
             seed: self.seed.unwrap_or_else(super::new_seed),
             weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::faster() },
         };

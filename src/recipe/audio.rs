@@ -233,6 +233,7 @@ mod tests {
             temperature: 0.8,
             top_k: 0,
             top_p: 1.0,
+            noise: 1.0,
             seed: u64::MAX,
             weights: Quantisation::default(),
         };

@@ -9,6 +9,7 @@ use crate::{
     Lang,
     generate::{
         TextRequest,
+        audio::{Drawing, USUAL_NOISE, USUAL_TEMPERATURE},
         sampler::{Preset as Character, SamplerSettings},
     },
 };
@@ -102,6 +103,11 @@ impl Default for Preferences {
 }
 
 impl Preferences {
+    /// How samples of sound are drawn.
+    pub fn drawing(&self) -> Drawing {
+        Drawing { temperature: self.sound.temperature, noise: self.sound.noise, seed: self.writing.seed }
+    }
+
     /// The steps of the interface's size.
     pub const SCALES: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
 
@@ -264,6 +270,8 @@ pub struct SoundPreferences {
     pub velocity: u8,
     /// Randomness.
     pub temperature: f32,
+    /// How far samples stray from what the network expects, 0..=1.
+    pub noise: f32,
     /// The volume in decibels.
     pub volume_db: f32,
     /// The id of the device; `None` is the system's.
@@ -299,7 +307,8 @@ impl Default for SoundPreferences {
         Self {
             instrument: 0,
             velocity: 90,
-            temperature: 0.6,
+            temperature: USUAL_TEMPERATURE,
+            noise: USUAL_NOISE,
             volume_db: 0.0,
             output: None,
             input: None,
@@ -320,7 +329,8 @@ impl SoundPreferences {
     fn made_sane(mut self) -> Self {
         let or = |value: f32, usual: f32| if value.is_finite() { value } else { usual };
         self.velocity = self.velocity.clamp(1, 127);
-        self.temperature = or(self.temperature, 0.6).clamp(0.0, 1.2);
+        self.temperature = or(self.temperature, USUAL_TEMPERATURE).clamp(0.0, 1.2);
+        self.noise = or(self.noise, USUAL_NOISE).clamp(0.0, 1.0);
         self.volume_db = or(self.volume_db, 0.0).clamp(-40.0, 6.0);
         self.lowest_typed = self.lowest_typed.clamp(24, 96) / 12 * 12;
         for gain_db in [&mut self.amp.input_gain_db, &mut self.amp.output_gain_db] {

@@ -737,7 +737,9 @@ strings! {
     InstrumentTip: "What the network plays, also while you hold a key", "网络演奏的乐器，演奏中也可更换";
     Velocity: "Velocity", "力度";
     VelocityTip: "How hard keys are struck: louder and brighter", "击键的力度：更响、更亮";
-    SoundTemperatureTip: "How freely samples are drawn, from the next take on: low is clean, high is airy", "采样的自由度，从下一段起生效：低则干净，高则多气声";
+    SoundTemperatureTip: "How much unlikely values count, from the next take on: low keeps to the likeliest, 1 is as the network learnt", "不太可能的取值占多大分量，从下一段起生效：低则只取最可能的，1 为网络所学";
+    Noise: "Noise", "噪声";
+    NoiseTip: "How far each sample strays from what the network expects, from the next take on: low is clean, high is airy", "每个采样偏离网络预期的程度，从下一段起生效：低则干净，高则多气声";
     SoundSeedTip: "The same notes with the same seed give the same sound", "相同的音符和种子得到相同的声音";
     Output: "Output", "输出";
     Device: "Device", "设备";

@@ -14,13 +14,12 @@ use egui_kittest::{SnapshotResults, kittest::Queryable as _};
 use super::{EN_DARK, ZH_LIGHT, fake::Fake, press, settle, tab, window};
 
 fn open(port: &SoundPort) {
-    let instrument = |en: &str, zh: &str| Instrument { en: en.to_owned(), zh: zh.to_owned() };
     let info = AudioModelInfo {
         name: "notes".to_owned(),
         title: "Notes".to_owned(),
         path: "/models/audio/notes.safetensors".into(),
         sample_rate_hz: 16_000,
-        instruments: vec![instrument("Piano", "钢琴"), instrument("Cello", "大提琴")],
+        instruments: vec![Instrument::new("Piano", "钢琴"), Instrument::new("Cello", "大提琴")],
         lowest_key: 36,
         keys: 49,
         sizes: [20, 32, 128],
@@ -169,6 +168,21 @@ fn words_become_notes_that_are_played() {
     settle(&mut harness);
     assert_eq!(harness.state().state().sound.notes, typed);
     assert!(harness.query_by_label("Bring back my notes").is_none());
+    // Nor what was made of composed notes.
+    harness.get_by_role_and_label(Role::TextInput, "What to play").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Enter);
+    settle(&mut harness);
+    harness.get_by_role_and_label(Role::MultilineTextInput, "Notes").focus();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::MultilineTextInput, "Notes").type_text(" D5:1");
+    settle(&mut harness);
+    harness.get_by_label("Bring back my notes").click();
+    settle(&mut harness);
+    assert_eq!(harness.state().state().sound.notes, typed);
+    harness.get_by_label("Bring back my notes").click();
+    settle(&mut harness);
+    assert!(harness.state().state().sound.notes.contains("D5:1"));
 }
 
 /// The page with a synthesiser that the test plays, and what it is told.
@@ -203,6 +217,7 @@ fn made(harness: &mut egui_kittest::Harness<'_, atelier::app::App>, port: &Sound
             temperature: 0.6,
             top_k: 0,
             top_p: 1.0,
+            noise: 1.0,
             seed,
             weights: Quantisation::Int8,
         });

@@ -23,7 +23,7 @@ use crate::{
     audio::{Clip, DeviceInfo, Midi, MidiMessage, Sound, Tape},
     generate::{
         amp::AmpSettings,
-        audio::{AudioModel, AudioModelInfo, AudioRequest},
+        audio::{AudioModel, AudioModelInfo, AudioRequest, Drawing},
     },
 };
 
@@ -39,8 +39,8 @@ pub enum SoundInput {
     Open { name: String, path: PathBuf },
     /// Somebody is about to be heard: open the device, which takes its time, if nothing sounds.
     Ready,
-    /// A key is struck; the first one begins a take with this temperature and seed.
-    Strike { key: u8, velocity: u8, instrument: u16, temperature: f32, seed: u64 },
+    /// A key is struck; the first one begins a take with this drawing.
+    Strike { key: u8, velocity: u8, instrument: u16, drawing: Drawing },
     /// A key is released.
     Release { key: u8 },
     /// Make a take, and play it while it is made.
@@ -72,7 +72,7 @@ pub enum SoundInput {
     /// See which inputs there are.
     ListInputs,
     /// What keys of a controller sound like from now on.
-    Voice { instrument: u16, temperature: f32, seed: u64 },
+    Voice { instrument: u16, drawing: Drawing },
     /// Be played by the controller with this id, or by none.
     Midi(Option<String>),
     /// What that controller says.

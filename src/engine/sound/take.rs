@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use crate::{
-    generate::audio::{AudioModel, AudioRequest, Note, Performance, Synth},
+    generate::audio::{AudioModel, AudioRequest, Drawing, Note, Performance, Synth},
     nets::wavenet::Tone,
 };
 
@@ -25,8 +25,8 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub fn new(model: &AudioModel, temperature: f32, seed: u64) -> Self {
-        let request = AudioRequest::new(Vec::new(), temperature, seed);
+    pub fn new(model: &AudioModel, drawing: Drawing) -> Self {
+        let request = AudioRequest::new(Vec::new(), drawing);
         let synth = model.synth(&request);
         let rest = REST_S * u64::from(model.info().sample_rate_hz);
         Self { synth, request, held: HashMap::new(), struck: Vec::new(), released: Vec::new(), sounded: 0, rest }

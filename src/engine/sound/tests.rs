@@ -9,7 +9,7 @@ use std::{
 use super::*;
 use crate::{
     audio::{Clip, Format, MockMidi, MockSound},
-    generate::audio::{parse_notes, tests::tiny},
+    generate::audio::{Drawing, parse_notes, tests::tiny},
 };
 
 const RATE: u32 = 16_000;
@@ -90,6 +90,7 @@ impl Bench {
             temperature: 0.9,
             top_k: 0,
             top_p: 1.0,
+            noise: 1.0,
             seed: 4,
             weights: crate::generate::audio::Quantisation::Int8,
         }
@@ -149,7 +150,12 @@ fn a_take_is_heard_as_it_is_made_and_kept_as_it_was_heard() {
 #[test]
 fn what_was_played_live_can_be_made_again() {
     let mut bench = Bench::new();
-    let strike = |key| SoundInput::Strike { key, velocity: 90, instrument: 1, temperature: 0.7, seed: 9 };
+    let strike = |key| SoundInput::Strike {
+        key,
+        velocity: 90,
+        instrument: 1,
+        drawing: Drawing { temperature: 0.7, noise: 0.2, seed: 9 },
+    };
     bench.tell(strike(60));
     bench.tell(strike(64));
     bench.until("some sound", |state| state.samples.len() > 2_000);
@@ -162,6 +168,7 @@ fn what_was_played_live_can_be_made_again() {
     let state = bench.until("a rest", |state| state.take == 1 && state.activity == SoundActivity::Idle);
     let request = state.request.expect("a request");
     assert_eq!(request.notes.iter().map(|note| note.key).collect::<Vec<_>>(), [60, 64, 67, 64]);
+    assert_eq!((request.temperature, request.noise, request.seed), (0.7, 0.2, 9));
     assert_eq!(bench.offline(&request), state.samples);
 }
 
@@ -281,7 +288,12 @@ fn what_is_recorded_is_kept_also_when_the_input_goes() {
     };
     let samples = record(&mut bench, &path);
     // A key that is touched does not end it.
-    bench.tell(SoundInput::Strike { key: 60, velocity: 90, instrument: 0, temperature: 0.7, seed: 1 });
+    bench.tell(SoundInput::Strike {
+        key: 60,
+        velocity: 90,
+        instrument: 0,
+        drawing: Drawing { temperature: 0.7, noise: 1.0, seed: 1 },
+    });
     bench.tell(SoundInput::Stop);
     let state = bench.until("rest", |state| state.activity == SoundActivity::Idle);
     assert_eq!((state.recorded.as_ref(), state.overruns, state.sample_rate_hz), (Some(&path), 0, RATE));
@@ -351,7 +363,7 @@ fn a_controller_plays_with_its_velocity_and_its_pedal() {
     let state = bench.until("the controllers", |state| state.controllers.is_some());
     assert_eq!(state.controllers.expect("listed").iter().map(|port| port.id.as_str()).collect::<Vec<_>>(), ["keys"]);
     assert!(!bench.midi.play(&[0x90, 60, 100]), "nobody listens yet");
-    bench.tell(SoundInput::Voice { instrument: 1, temperature: 0.7, seed: 9 });
+    bench.tell(SoundInput::Voice { instrument: 1, drawing: Drawing { temperature: 0.7, noise: 1.0, seed: 9 } });
     bench.tell(SoundInput::Midi(Some("keys".to_owned())));
     let midi = bench.midi.clone();
     bench.until("somebody who listens", |_| midi.play(&[0xFE, 0, 0]));

@@ -212,9 +212,9 @@ impl Worker {
                 self.wake();
             }
             SoundInput::Ready => self.ready(),
-            SoundInput::Strike { key, velocity, instrument, temperature, seed } => {
+            SoundInput::Strike { key, velocity, instrument, drawing } => {
                 let tone = Tone { instrument: instrument.into(), key, velocity };
-                self.strike(key, tone, temperature, seed)?;
+                self.strike(key, tone, drawing)?;
             }
             SoundInput::Release { key } => {
                 if let Mode::Live(live) = &mut self.mode {
@@ -257,8 +257,8 @@ impl Worker {
                 }
             }
             SoundInput::Input(input) => self.input = input,
-            SoundInput::Voice { instrument, temperature, seed } => {
-                self.controller.voice = (instrument, temperature, seed);
+            SoundInput::Voice { instrument, drawing } => {
+                self.controller.voice = (instrument, drawing);
             }
             SoundInput::Midi(port) => self.listen_to(port)?,
             SoundInput::Played(message) => self.played(message)?,

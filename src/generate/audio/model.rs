@@ -16,7 +16,7 @@ use crate::{
         Level,
         wavenet::{Network, Precision},
     },
-    nets::wavenet::{Instrument, WaveNet, WaveNetConfig, config_of},
+    nets::wavenet::{Instrument, WaveNet, WaveNetConfig, config_of, mu_law},
 };
 
 /// What a model that makes sound is.
@@ -48,6 +48,8 @@ pub(super) struct AudioNet {
     pub level: Level,
     /// Packed with the weights as they are stored, and with those of eight bits.
     generators: [Network; 2],
+    /// The value of every class.
+    pub values: Vec<f32>,
 }
 
 impl AudioNet {
@@ -98,7 +100,8 @@ impl AudioModel {
         };
         let short = if net.config().mixtures == 0 { Precision::Int8 } else { stored };
         let generators = [net.generator(stored, level)?, net.generator(short, level)?];
-        let net = Arc::new(AudioNet { net, level, generators });
+        let values = (0..mu_law::CLASSES).map(mu_law::decode).collect();
+        let net = Arc::new(AudioNet { net, level, generators, values });
         Ok(Self { info, net, is_bfloat16, sha256: OnceLock::new() })
     }
 

@@ -61,6 +61,10 @@ pub struct AudioRequest {
     /// Only the likeliest classes that together reach this probability; 1 takes all.
     #[serde(default = "one")]
     pub top_p: f32,
+    /// How far samples stray from the mean of what the network expects: 1 as they are drawn, 0 not at all. Where a note
+    /// begins they stray as they are drawn, and come nearer within 0.1 s. At temperature 0 it does nothing.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub noise: f32,
     /// What the random numbers come from.
     pub seed: u64,
     /// What the network's weights are.
@@ -72,6 +76,33 @@ fn one() -> f32 {
     1.0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(number: &f32) -> bool {
+    *number == 1.0
+}
+
+/// How samples are drawn, from all classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawing {
+    /// Randomness: what logits are divided by; 0 always takes the likeliest class.
+    pub temperature: f32,
+    /// As [`AudioRequest::noise`].
+    pub noise: f32,
+    /// What the random numbers come from.
+    pub seed: u64,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self { temperature: USUAL_TEMPERATURE, noise: USUAL_NOISE, seed: 1 }
+    }
+}
+
+/// What is usual for sound.
+pub const USUAL_TEMPERATURE: f32 = 1.0;
+/// What is usual for sound: enough that seeds differ.
+pub const USUAL_NOISE: f32 = 0.1;
+
 /// The longest piece: two hours at 48 kHz.
 pub const MOST_SAMPLES: u64 = 2 * 3_600 * 48_000;
 /// The most notes in a piece.
@@ -79,14 +110,15 @@ const MOST_NOTES: usize = 100_000;
 
 impl AudioRequest {
     /// These notes until they have died away, drawn from all classes, with the weights that are faster here.
-    pub fn new(notes: Vec<Note>, temperature: f32, seed: u64) -> Self {
-        let weights = Quantisation::faster();
-        Self { notes, samples: None, temperature, top_k: 0, top_p: 1.0, seed, weights }
+    pub fn new(notes: Vec<Note>, drawing: Drawing) -> Self {
+        let (Drawing { temperature, noise, seed }, weights) = (drawing, Quantisation::faster());
+        Self { notes, samples: None, temperature, top_k: 0, top_p: 1.0, noise, seed, weights }
     }
 
     /// How classes are drawn.
     pub fn choice(&self) -> Choice {
-        Choice { temperature: self.temperature, top_k: self.top_k as usize, top_p: self.top_p }
+        let Self { temperature, top_p, noise, .. } = *self;
+        Choice { temperature, top_k: self.top_k as usize, top_p, noise }
     }
 
     /// When the last note is released.
@@ -97,10 +129,11 @@ impl AudioRequest {
     /// # Errors
     /// When it makes no sense for any model.
     pub fn check(&self) -> Result<()> {
-        if !(0.0..=10.0).contains(&self.temperature) || !(0.0..=1.0).contains(&self.top_p) {
+        let shares = [self.top_p, self.noise];
+        if !(0.0..=10.0).contains(&self.temperature) || !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
             return Err(Error::new(
-                "The temperature must be between 0 and 10 and top-p between 0 and 1; choose others.",
-                "温度应在 0 到 10 之间，top-p 应在 0 到 1 之间，请重新选择。",
+                "The temperature must be between 0 and 10, top-p and noise between 0 and 1; choose others.",
+                "温度应在 0 到 10 之间，top-p 和噪声应在 0 到 1 之间，请重新选择。",
             ));
         }
         if self.notes.len() > MOST_NOTES

@@ -27,6 +27,8 @@ const QUIET: f32 = 5e-4;
 const QUIET_S: f32 = 0.1;
 /// How long a voice fades whose place is taken.
 const STOLEN_S: f32 = 0.005;
+/// The noise of an onset falls to one in e so soon.
+const STRIKE_S: f32 = 0.04;
 
 /// Makes samples from notes that are struck and released while it runs. What it makes depends on those events, their
 /// times and the seed alone.
@@ -92,6 +94,8 @@ struct Sounding {
     last: Last,
     /// The last sample, which the next one is added to: pre-emphasis undone.
     value: f32,
+    /// How far its samples stray.
+    noise: f32,
     /// The first frame after the release.
     released: Option<usize>,
     /// Samples since it was last heard.
@@ -148,6 +152,7 @@ impl Synth {
             random: Rng::at(self.seed, number),
             last: if self.net.config().mixtures == 0 { Last::Class(mu_law::SILENCE) } else { Last::Value(0.0) },
             value: 0.0,
+            noise: 1.0,
             released: None,
             quiet: 0,
             gain: GAIN,
@@ -206,6 +211,12 @@ impl Synth {
     }
 }
 
+/// How far samples stray so many seconds after the onset: as they are drawn at first, since a note begins with the noise of
+/// a blow, a bow or breath.
+fn noise_at(noise: f32, age_s: f32) -> f32 {
+    noise + (1.0 - noise) * (-age_s / STRIKE_S).exp()
+}
+
 /// Makes a block of a few voices.
 fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice: Choice) {
     let (generator, condition, config) = (net.generator(weights), net.net.condition(), net.config());
@@ -215,6 +226,7 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
             let slow = condition.slow(voice.tone, time / config.frame_samples, voice.released);
             generator.set_frame(&mut voice.voice, &slow);
         }
+        voice.noise = noise_at(choice.noise, time as f32 / config.sample_rate_hz as f32);
         voice.fast.clear();
         for at in time..time + BLOCK {
             condition.fast(voice.tone, at, &mut voice.fast);
@@ -236,13 +248,15 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
         }
         for voice in voices.iter_mut() {
             let uniform = voice.random.uniform();
+            let choice = Choice { noise: voice.noise, ..choice };
             let drawn = if config.mixtures == 0 {
-                let class = wavenet::draw(net.level, voice.voice.outputs(), choice, uniform);
-                voice.last = Last::Class(class);
-                mu_law::decode(class)
+                let value = wavenet::draw_calmed(net.level, voice.voice.outputs(), &net.values, choice, uniform);
+                // The network sees the class that is nearest.
+                voice.last = Last::Class(mu_law::encode(value));
+                value
             } else {
                 let uniforms = [uniform, voice.random.uniform()];
-                let value = wavenet::draw_mixture(voice.voice.outputs(), config.mixtures, choice.temperature, uniforms);
+                let value = wavenet::draw_mixture(voice.voice.outputs(), config.mixtures, choice, uniforms);
                 voice.last = Last::Value(value);
                 value
             };
@@ -312,5 +326,17 @@ impl Performance {
             Some(samples) => self.synth.time() >= samples,
             None => self.next == self.request.notes.len() && self.held.is_empty() && self.synth.sounding() == 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_begins_as_it_is_drawn_and_calms_down() {
+        assert_eq!([0.0, 0.3, 5.0].map(|age_s| noise_at(1.0, age_s)), [1.0; 3]);
+        assert!((noise_at(0.2, 0.0) - 1.0).abs() < 1e-6 && (noise_at(0.2, 0.5) - 0.2).abs() < 1e-3);
+        assert!(noise_at(0.0, 0.02) > 0.5 && noise_at(0.0, 0.1) < 0.1);
     }
 }

@@ -54,7 +54,16 @@ pub(crate) fn tiny(dir: &std::path::Path) -> PathBuf {
 
 fn request(text: &str) -> AudioRequest {
     let (notes, _) = parse_notes(text, 1, 90, 16_000).expect("notes");
-    AudioRequest { notes, samples: None, temperature: 0.9, top_k: 0, top_p: 1.0, seed: 5, weights: Quantisation::Int8 }
+    AudioRequest {
+        notes,
+        samples: None,
+        temperature: 0.9,
+        top_k: 0,
+        top_p: 1.0,
+        noise: 1.0,
+        seed: 5,
+        weights: Quantisation::Int8,
+    }
 }
 
 fn play(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
@@ -65,14 +74,20 @@ fn play(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
 fn struck_live_or_written_down_the_samples_are_the_same() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let model = AudioModel::open("tiny", &tiny(dir.path())).expect("opens");
-    let request = request("C4:0.05 E4+G4+C5+C3:0.1 R:0.02 D4:0.03");
-    let written = play(&model, &request);
+    let sounds = [1.0, 0.2].map(|noise| {
+        live_is_as_written(&model, &AudioRequest { noise, ..request("C4:0.05 E4+G4+C5+C3:0.1 R:0.02 D4:0.03") })
+    });
+    assert_ne!(sounds[0], sounds[1]);
+}
+
+fn live_is_as_written(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
+    let written = play(model, request);
     assert!(written.len() > 16_000 / 5 && written.iter().any(|sample| *sample != 0.0));
-    assert_eq!(written, play(&model, &request), "the same again");
-    let other = play(&model, &AudioRequest { seed: 6, ..request.clone() });
+    assert_eq!(written, play(model, request), "the same again");
+    let other = play(model, &AudioRequest { seed: 6, ..request.clone() });
     assert_ne!(written, other);
     // The same events by hand.
-    let mut synth = model.synth(&request);
+    let mut synth = model.synth(request);
     let (mut live, mut held, mut next) = (Vec::new(), Vec::new(), 0);
     while live.len() < written.len() {
         let end = synth.time() + 8;
@@ -87,6 +102,19 @@ fn struck_live_or_written_down_the_samples_are_the_same() {
         live.extend(synth.block());
     }
     assert_eq!(live, written);
+    written
+}
+
+#[test]
+fn recipes_without_noise_are_of_samples_as_they_are_drawn() {
+    let old: AudioRequest = serde_json::from_str(r#"{"notes":[],"temperature":0.6,"seed":1}"#).expect("a request");
+    assert_eq!(old.noise, 1.0);
+    assert!(!serde_json::to_string(&old).expect("JSON").contains("noise"));
+    let new = AudioRequest::new(Vec::new(), Drawing { noise: 0.25, ..Drawing::default() });
+    let text = serde_json::to_string(&new).expect("JSON");
+    assert_eq!(serde_json::from_str::<AudioRequest>(&text).expect("a request"), new);
+    assert!(AudioRequest { noise: 1.5, ..new.clone() }.check().is_err());
+    assert!(AudioRequest { noise: f32::NAN, ..new }.check().is_err());
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod tests;
 use candle_core::{Result, bail};
 
 use super::level::Level;
-pub use draw::{Choice, draw, draw_mixture};
+pub use draw::{Choice, draw, draw_calmed, draw_mixture};
 pub use pack::Precision;
 use pack::{Form, Packed};
 

@@ -32,7 +32,7 @@ pub use trainer::Trainer;
 use crate::{
     Error, Result, files,
     formats::wav::Depth,
-    generate::audio::{AudioModel, AudioRequest, Note as Played},
+    generate::audio::{AudioModel, AudioRequest, Drawing, Note as Played},
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
 
@@ -40,8 +40,6 @@ use crate::{
 const REPORT_EVERY: u64 = 100;
 /// Seconds of every note kept aside that are measured.
 const MEASURED_S: f64 = 1.0;
-/// The temperature of samples.
-const TEMPERATURE: f32 = 0.6;
 
 /// How training goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,7 +140,7 @@ fn sample(model: &Path, to: &Path, recipe: &WaveNetRecipe) -> Result<()> {
         instrument: instrument as u16,
     };
     let notes = (0..info.instruments.len().min(SAMPLED)).map(note).collect();
-    let request = AudioRequest::new(notes, TEMPERATURE, recipe.seed);
+    let request = AudioRequest::new(notes, Drawing { seed: recipe.seed, ..Drawing::default() });
     let samples = model.play(&request, &AtomicBool::new(false))?.unwrap_or_default();
     let rate = info.sample_rate_hz;
     let model_ref = ModelRef { name: info.path.display().to_string(), sha256: model.sha256()?.to_owned() };

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    nets::wavenet::{Tone, WaveNetConfig},
+    nets::wavenet::{Harmonics, Tone, WaveNetConfig},
     train::TrainRecipe,
 };
 
@@ -109,7 +109,10 @@ fn a_network_of_mixtures_learns_and_plays_too() {
     let path = dir.path().join("tiny.safetensors");
     let model = AudioModel::open("tiny", &path).expect("opens");
     let note = Played { start: 0, length: 800, key: 62, velocity: 90, instrument: 1 };
-    let request = AudioRequest { samples: Some(1_600), ..AudioRequest::new(vec![note], 1.0, 1) };
+    let request = AudioRequest {
+        samples: Some(1_600),
+        ..AudioRequest::new(vec![note], Drawing { noise: 1.0, ..Drawing::default() })
+    };
     let play = |request: &AudioRequest| model.play(request, &AtomicBool::new(false));
     let sound = play(&request).expect("plays").expect("to the end");
     assert!(sound.len() == 1_600 && sound.iter().any(|sample| sample.abs() > 1e-3), "silence");
@@ -196,4 +199,69 @@ fn recipes_that_make_no_sense_are_refused() {
     let path = dir.path().join("音.sf2");
     crate::files::write_whole(&path, b"RIFF....sfbk").expect("writes");
     assert!(render(&path, &recipe(), &mut |_| true).expect_err("refused").to_string().contains("音.sf2"));
+}
+
+#[test]
+fn a_network_with_a_larger_condition_begins_as_a_smaller_one_left_off() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("small.safetensors");
+    let small = recipe();
+    let mut taught = Trainer::new(small.clone(), notes()).expect("a trainer");
+    (0..5).for_each(|_| assert!(taught.step(60).expect("a step").is_finite()));
+    taught.export(&path).expect("saves");
+    let mut large = small.clone();
+    (large.network.condition_hidden, large.network.condition) = (11, 9);
+    large.network.harmonics = Harmonics::Of(vec![1, 2, 5]);
+    let begun = |recipe: &WaveNetRecipe| {
+        let mut trainer = Trainer::new(recipe.clone(), notes()).expect("a trainer");
+        trainer.begin_from(&path).map(|()| trainer)
+    };
+    let bits = |recipe: &WaveNetRecipe| begun(recipe).expect("begins").held_out(0.25).expect("measured");
+    let (same, grown) = (bits(&small), bits(&large));
+    assert!((same - grown).abs() < 1e-4, "{same} {grown}");
+    let random = Trainer::new(large.clone(), notes()).expect("a trainer").held_out(0.25).expect("measured");
+    assert!((same - random).abs() > 0.01, "{same} {random}");
+    // It learns with what is new in it.
+    let mut trainer = begun(&large).expect("begins");
+    (0..20).for_each(|_| assert!(trainer.step(60).expect("a step").is_finite()));
+    let dropped = |change: fn(&mut NetworkRecipe)| {
+        let mut other = large.clone();
+        change(&mut other.network);
+        begun(&other).err().expect("refused").to_string()
+    };
+    for change in [
+        (|network| network.harmonics = Harmonics::Of(vec![1, 3, 5])) as fn(&mut NetworkRecipe),
+        |network| network.condition = 4,
+        |network| network.channels = 16,
+        |network| network.onset_decays_s.push(1.0),
+    ] {
+        let told = dropped(change);
+        assert!(told.contains("another shape"), "{told}");
+    }
+}
+
+#[test]
+fn harmonics_are_so_many_or_a_list_and_only_sound_ones_are_taken() {
+    let with = |harmonics: &str| {
+        let text = RECIPE.replace("harmonics = 2", &format!("harmonics = {harmonics}"));
+        TrainRecipe::parse(&text).map(|recipe| {
+            let TrainRecipe::Wavenet(recipe) = recipe else { panic!("a WaveNet") };
+            recipe.config()
+        })
+    };
+    assert_eq!(with("2").expect("a recipe").harmonics, Harmonics::First(2));
+    let config = with("[1, 4, 16]").expect("a recipe");
+    assert_eq!((config.harmonics.count(), config.fast()), (3, 6));
+    let text = serde_json::to_string(&config).expect("JSON");
+    assert_eq!(serde_json::from_str::<WaveNetConfig>(&text).expect("a configuration"), config);
+    let organ = RECIPE.replace("zh = \"方波\" }", "zh = \"方波\", octave = -1 }");
+    let octaves = |text: &str| match TrainRecipe::parse(text) {
+        Ok(TrainRecipe::Wavenet(recipe)) => Some(recipe.config().instruments.iter().map(|it| it.octave).collect()),
+        _ => None,
+    };
+    assert_eq!(octaves(&organ), Some(vec![0, -1]));
+    assert_eq!(octaves(&organ.replace("-1", "5")), None::<Vec<i8>>);
+    for wrong in ["33", "[0, 1]", "[2, 2]", "[3, 2]", "[1, 600]", "\"two\"", "-1"] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
 }

@@ -68,13 +68,12 @@ pub(super) fn keyboard_ui(ui: &mut Ui, state: &mut State) {
 
 fn strike(state: &mut State, key: u8) {
     let sound = &state.preferences.sound;
-    let seed = state.preferences.writing.seed;
+    let drawing = state.preferences.drawing();
     state.ask(Action::Sound(SoundInput::Strike {
         key,
         velocity: sound.velocity,
         instrument: sound.instrument,
-        temperature: sound.temperature,
-        seed,
+        drawing,
     }));
 }
 

@@ -33,7 +33,7 @@ pub fn request(state: &State) -> crate::Result<AudioRequest> {
     let (settings, view) = (&state.preferences.sound, &state.sound);
     let rate = view.model_rate();
     let (notes, _) = parse_notes(&view.notes, settings.instrument, settings.velocity, rate)?;
-    Ok(AudioRequest::new(notes, settings.temperature, state.preferences.writing.seed))
+    Ok(AudioRequest::new(notes, state.preferences.drawing()))
 }
 
 /// Why nothing can be made of the typed notes, in the window's language.

@@ -4,6 +4,7 @@ use egui::{Id, Popup, RectAlign, ScrollArea, Ui};
 
 use crate::{
     engine::SoundInput,
+    generate::audio::{USUAL_NOISE, USUAL_TEMPERATURE},
     ui::{
         Icon, Key,
         state::{Action, State},
@@ -83,10 +84,14 @@ fn voice_ui(ui: &mut Ui, state: &mut State) {
     let mut temperature = f64::from(sound.temperature);
     if widgets::slider_row(
         ui,
-        &row(Key::Temperature, Key::SoundTemperatureTip, 0.0..=1.2, 0.01, 2, 0.6),
+        &row(Key::Temperature, Key::SoundTemperatureTip, 0.0..=1.2, 0.01, 2, USUAL_TEMPERATURE.into()),
         &mut temperature,
     ) {
         sound.temperature = temperature as f32;
+    }
+    let mut noise = f64::from(sound.noise);
+    if widgets::slider_row(ui, &row(Key::Noise, Key::NoiseTip, 0.0..=1.0, 0.01, 2, USUAL_NOISE.into()), &mut noise) {
+        sound.noise = noise as f32;
     }
     let mut seed = state.preferences.writing.seed as f64;
     if widgets::slider_row(ui, &row(Key::Seed, Key::SoundSeedTip, 0.0..=99_999.0, 1.0, 0, 1.0), &mut seed) {

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{Mode, Result, Worker};
 use crate::{
     audio::{MidiMessage, MidiStream, Pedal},
+    generate::audio::Drawing,
     nets::wavenet::Tone,
 };
 
@@ -21,15 +22,15 @@ pub(super) struct Controller {
     pedal: Pedal,
     /// The keys it holds.
     held: BTreeSet<u8>,
-    /// Instrument, temperature and seed of what it plays.
-    pub voice: (u16, f32, u64),
+    /// The instrument that it plays, and how samples are drawn.
+    pub voice: (u16, Drawing),
 }
 
 impl Default for Controller {
     fn default() -> Self {
         let (said, heard) = bounded(MESSAGES);
         let (pedal, held) = (Pedal::default(), BTreeSet::new());
-        Self { heard, said, stream: None, pedal, held, voice: (0, 0.6, 1) }
+        Self { heard, said, stream: None, pedal, held, voice: (0, Drawing::default()) }
     }
 }
 
@@ -64,13 +65,13 @@ impl Worker {
             }
         }
         if let MidiMessage::Strike { key, velocity } = message {
-            let (instrument, temperature, seed) = self.controller.voice;
+            let (instrument, drawing) = self.controller.voice;
             let info = self.model()?.info();
             let has_key = (info.lowest_key..info.lowest_key + info.keys).contains(&key);
             // A keyboard may have more keys than the network; those are silent.
             if has_key {
                 self.controller.held.insert(key);
-                self.strike(key, Tone { instrument: instrument.into(), key, velocity }, temperature, seed)?;
+                self.strike(key, Tone { instrument: instrument.into(), key, velocity }, drawing)?;
             }
         }
         let played: Vec<u8> = self.controller.held.iter().copied().collect();

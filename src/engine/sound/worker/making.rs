@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audio::USUAL_FRAMES,
     engine::{lock, sound::SoundActivity},
-    generate::audio::{AudioRequest, Note},
+    generate::audio::{AudioRequest, Drawing, Note},
     nets::wavenet::Tone,
 };
 
@@ -23,7 +23,7 @@ const TAKE_BLOCKS: usize = 32;
 const COMFORTABLE: f64 = 1.1;
 
 impl Worker {
-    pub(super) fn strike(&mut self, key: u8, tone: Tone, temperature: f32, seed: u64) -> Result<()> {
+    pub(super) fn strike(&mut self, key: u8, tone: Tone, drawing: Drawing) -> Result<()> {
         let asked = Instant::now();
         if matches!(self.mode, Mode::Recording(_) | Mode::Amp(_)) {
             // A key that is touched must not end a recording.
@@ -32,9 +32,9 @@ impl Worker {
         let model = self.model()?;
         let instrument = tone.instrument as u16;
         let note = Note { start: 0, length: 1, key, velocity: tone.velocity, instrument };
-        let request = AudioRequest::new(vec![note], temperature, seed);
+        let request = AudioRequest::new(vec![note], drawing);
         model.check(&request)?;
-        let fresh = Live::new(model, temperature, seed);
+        let fresh = Live::new(model, drawing);
         if !matches!(self.mode, Mode::Live(_)) {
             let live = fresh;
             self.stop();
