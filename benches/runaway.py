@@ -60,4 +60,5 @@ def main():
     sys.exit(bool(ran_away))
 
 
-main()
+if __name__ == "__main__":
+    main()
