@@ -218,7 +218,7 @@ fn what_is_shown_or_chosen_is_exported() {
     enter(&mut harness, "Search pictures", "");
     click(&mut harness, 1, Modifiers::NONE);
     click(&mut harness, 4, Modifiers::SHIFT);
-    fake.script(|script| script.pick = Some("/home/sheet".into()));
+    fake.script(|script| script.pick = Some("/home/sheet.png".into()));
     press(&mut harness, "Grid sheet…");
     settle(&mut harness);
     let export = exported(&played);

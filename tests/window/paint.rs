@@ -172,7 +172,7 @@ fn pictures_are_drawn_chosen_steered_marked_saved_and_thrown_away() {
         let starred = GalleryInput::Mark { paths: vec![file(8).into()], change: MarkChange::Star(true) };
         assert_eq!(played.wishes(), [starred]);
 
-        fake.script(|script| script.pick = Some("/home/图 nine".into()));
+        fake.script(|script| script.pick = Some("/home/图 nine.png".into()));
         press(&mut harness, word("Save as…", "另存为…"));
         settle(&mut harness);
         let written =
@@ -458,7 +458,7 @@ fn a_map_is_dragged_through_and_a_film_goes_along_a_path() {
         press(&mut harness, word("Take picture 5 out", "移出第 5 张"));
         assert_eq!(harness.state().state().paint.path.stops.len(), 4);
         inputs.try_iter().for_each(drop);
-        fake.script(|script| script.pick = Some("/home/图 film".into()));
+        fake.script(|script| script.pick = Some("/home/图 film.gif".into()));
         press(&mut harness, word("Save film", "保存动画"));
         harness.get_by_role_and_label(Role::MenuItem, word("GIF, for anywhere", "GIF（通用）")).click();
         settle(&mut harness);
@@ -495,7 +495,7 @@ fn dropped_pictures_are_opened_or_offered_to_be_enlarged() {
     gallery.look(|state| state.foreign.push((photo.clone(), what)));
     settle(&mut harness);
     harness.get_by_label_contains("It holds no recipe");
-    fake.script(|script| script.pick = Some("/home/large".into()));
+    fake.script(|script| script.pick = Some("/home/large.png".into()));
     harness.get_all_by_role_and_label(Role::Button, "Enlarge").last().expect("an offer").click();
     settle(&mut harness);
     let Ok(PaintInput::EnlargeFile { upscaler, from, to }) = inputs.try_recv() else { panic!("nothing to enlarge") };

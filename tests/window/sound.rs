@@ -93,7 +93,7 @@ fn notes_are_played_by_the_page_and_by_keys_and_takes_are_kept() {
         settle(&mut harness);
         assert_eq!(kept(&fake).len(), 1);
 
-        fake.script(|script| script.pick = Some("/home/音".into()));
+        fake.script(|script| script.pick = Some("/home/音.wav".into()));
         press(&mut harness, word("Save WAV", "保存 WAV"));
         settle(&mut harness);
         let saved = fake.script(|script| script.written.iter().any(|(path, _)| path.ends_with("音.wav")));
