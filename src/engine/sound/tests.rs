@@ -84,16 +84,8 @@ impl Bench {
 
     fn request(&self, text: &str) -> AudioRequest {
         let (notes, _) = parse_notes(text, 0, 80, RATE).expect("notes");
-        AudioRequest {
-            notes,
-            samples: None,
-            temperature: 0.9,
-            top_k: 0,
-            top_p: 1.0,
-            noise: 1.0,
-            seed: 4,
-            weights: crate::generate::audio::Quantisation::Int8,
-        }
+        let drawing = Drawing { temperature: 0.9, noise: 1.0, seed: 4 };
+        AudioRequest { weights: crate::generate::audio::Quantisation::Int8, ..AudioRequest::new(notes, drawing) }
     }
 
     /// What the request gives without any device.

@@ -54,16 +54,8 @@ pub(crate) fn tiny(dir: &std::path::Path) -> PathBuf {
 
 fn request(text: &str) -> AudioRequest {
     let (notes, _) = parse_notes(text, 1, 90, 16_000).expect("notes");
-    AudioRequest {
-        notes,
-        samples: None,
-        temperature: 0.9,
-        top_k: 0,
-        top_p: 1.0,
-        noise: 1.0,
-        seed: 5,
-        weights: Quantisation::Int8,
-    }
+    let drawing = Drawing { temperature: 0.9, noise: 1.0, seed: 5 };
+    AudioRequest { weights: Quantisation::Int8, ..AudioRequest::new(notes, drawing) }
 }
 
 fn play(model: &AudioModel, request: &AudioRequest) -> Vec<f32> {
