@@ -2,6 +2,7 @@
 
 pub mod gan;
 mod learner;
+mod pictures;
 pub mod texture;
 pub mod wavenet;
 

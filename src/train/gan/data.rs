@@ -12,7 +12,7 @@ use super::{
     archive,
     recipe::{DataRecipe, FontRecipe, GanRecipe},
 };
-use crate::{Error, Result, files, formats::idx, nets::dcgan::ClassName, random::Rng};
+use crate::{Error, Result, files, formats::idx, nets::dcgan::ClassName, random::Rng, train::pictures::decoded};
 
 /// The largest picture or font that is read.
 pub(super) const MOST_FILE_BYTES: u64 = 256 << 20;
@@ -167,7 +167,7 @@ pub(super) fn is_picture(path: &Path) -> bool {
 
 /// The middle square of a picture, made `side` wide, as planes.
 pub(super) fn planes_of(bytes: Vec<u8>, side: usize, channels: usize) -> std::result::Result<Vec<u8>, String> {
-    let picture = decoded(bytes)?;
+    let picture = decoded(bytes, None)?;
     let square = picture.width().min(picture.height());
     let (left, top) = ((picture.width() - square) / 2, (picture.height() - square) / 2);
     let square = picture.crop_imm(left, top, square, square);
@@ -177,16 +177,6 @@ pub(super) fn planes_of(bytes: Vec<u8>, side: usize, channels: usize) -> std::re
 /// The bytes of a file of a picture or a font.
 pub(in crate::train) fn file(path: &Path) -> std::result::Result<Vec<u8>, String> {
     files::read_bytes(path, MOST_FILE_BYTES).map_err(|why| why.to_string())
-}
-
-/// A picture from the bytes of its file.
-fn decoded(bytes: Vec<u8>) -> std::result::Result<image::DynamicImage, String> {
-    let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes));
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(1 << 30);
-    reader.limits(limits);
-    let reader = reader.with_guessed_format().map_err(|why| why.to_string())?;
-    reader.decode().map_err(|why| why.to_string())
 }
 
 /// A plane for each of one or three channels.

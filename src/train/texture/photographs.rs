@@ -1,18 +1,18 @@
 //! Photographs of textures.
 
-use std::{
-    io::Cursor,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder as _, ImageReader, ImageResult, imageops::FilterType};
+use image::{DynamicImage, imageops::FilterType};
 
 use super::recipe::{Photograph, TextureRecipe};
 use crate::{
     Error, Result,
     nets::dcgan::ClassName,
     random::Rng,
-    train::gan::data::{file, listed, planes},
+    train::{
+        gan::data::{file, listed, planes},
+        pictures::decoded,
+    },
 };
 
 /// The squares of a photograph that are looked at, at most.
@@ -88,25 +88,8 @@ impl Photographs {
     }
 }
 
-/// The pixels of a photograph, as it is meant to be seen.
-fn decoded(bytes: Vec<u8>) -> std::result::Result<DynamicImage, String> {
-    let decode = || -> ImageResult<DynamicImage> {
-        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-        let mut limits = image::Limits::default();
-        (limits.max_alloc, limits.max_image_width, limits.max_image_height) =
-            (Some(1 << 30), Some(MOST_SIDE), Some(MOST_SIDE));
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder()?;
-        let orientation = decoder.orientation()?;
-        let mut picture = DynamicImage::from_decoder(decoder)?;
-        picture.apply_orientation(orientation);
-        Ok(picture)
-    };
-    decode().map_err(|why| why.to_string())
-}
-
 fn read(path: &Path) -> Result<DynamicImage> {
-    file(path).and_then(decoded).map_err(|why| {
+    file(path).and_then(|bytes| decoded(bytes, Some(MOST_SIDE))).map_err(|why| {
         let name = path.display();
         Error::new(
             format!("“{name}” is no picture that can be learnt from: {why}; choose another."),
