@@ -19,22 +19,23 @@ pub struct Tone {
 #[derive(Debug)]
 pub struct Condition {
     config: WaveNetConfig,
-    /// (hidden, features), (hidden), (slow, hidden), (slow)
-    weights: [Vec<f32>; 4],
+    /// From features to hidden numbers, and from those to the slow condition.
+    layers: [Dense; 2],
 }
 
 impl Condition {
-    /// `weights` as the field says; their lengths are checked by whoever reads them.
+    /// Weights (hidden, features), (hidden), (slow, hidden) and (slow); their lengths are checked by whoever reads them.
     pub(super) fn new(config: WaveNetConfig, weights: [Vec<f32>; 4]) -> Self {
-        Self { config, weights }
+        let [weight0, bias0, weight1, bias1] = weights;
+        Self { config, layers: [Dense::new(&weight0, bias0), Dense::new(&weight1, bias1)] }
     }
 
     /// The slow condition of frame number `frame` after the onset; `released` is the number of the first frame after the
     /// release, when it is over.
     pub fn slow(&self, tone: Tone, frame: usize, released: Option<usize>) -> Vec<f32> {
         let features = self.features(tone, frame, released);
-        let [weight0, bias0, weight1, bias1] = &self.weights;
-        dense(weight1, bias1, &dense(weight0, bias0, &features))
+        let [first, second] = &self.layers;
+        second.apply(&first.apply(&features))
     }
 
     /// What the network is told of frame number `frame`, before its layers make the slow condition of it:
@@ -100,10 +101,51 @@ fn append(harmonics: &Harmonics, per_sample: f64, turns: impl Fn(u16) -> f64, to
 }
 
 /// `tanh(weight · x + bias)`
-fn dense(weight: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
-    let row = |(row, bias): (&[f32], &f32)| {
-        let sum: f32 = row.iter().zip(x).map(|(weight, x)| weight * x).sum();
-        (sum + bias).tanh()
-    };
-    weight.chunks_exact(x.len().max(1)).zip(bias).map(row).collect()
+#[derive(Debug)]
+struct Dense {
+    /// (inputs, outputs): the outputs of a column are summed side by side, each in the order of its inputs.
+    columns: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Dense {
+    /// Of a weight (outputs, inputs).
+    fn new(weight: &[f32], bias: Vec<f32>) -> Self {
+        let inputs = weight.len() / bias.len().max(1);
+        let columns = (0..inputs).flat_map(|input| weight.iter().skip(input).step_by(inputs).copied()).collect();
+        Self { columns, bias }
+    }
+
+    fn apply(&self, x: &[f32]) -> Vec<f32> {
+        let mut sums = vec![0.0; self.bias.len()];
+        // Of instruments and keys all but one are zero.
+        for (column, x) in self.columns.chunks_exact(self.bias.len().max(1)).zip(x).filter(|(_, x)| **x != 0.0) {
+            sums.iter_mut().zip(column).for_each(|(sum, weight)| *sum += weight * x);
+        }
+        sums.iter_mut().zip(&self.bias).for_each(|(sum, bias)| *sum = (*sum + bias).tanh());
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Rng;
+
+    #[test]
+    fn a_layer_gives_the_very_numbers_of_plain_rows() {
+        let mut rng = Rng::at(3, 0);
+        for (outputs, inputs) in [(1, 1), (5, 3), (96, 67), (33, 128)] {
+            let mut numbers = |count: usize| (0..count).map(|_| rng.normal() as f32).collect::<Vec<_>>();
+            let (weight, bias) = (numbers(outputs * inputs), numbers(outputs));
+            let mut x = numbers(inputs);
+            x.iter_mut().step_by(3).for_each(|x| *x = 0.0);
+            let plain = |(row, bias): (&[f32], &f32)| {
+                let sum: f32 = row.iter().zip(&x).map(|(weight, x)| weight * x).sum();
+                (sum + bias).tanh()
+            };
+            let want: Vec<f32> = weight.chunks_exact(inputs).zip(&bias).map(plain).collect();
+            assert_eq!(Dense::new(&weight, bias).apply(&x), want, "{outputs} of {inputs}");
+        }
+    }
 }
