@@ -36,6 +36,9 @@ pub struct Player {
     frames: u32,
     /// When a lost device was last asked for.
     asked: Instant,
+    watch: Watch,
+    /// Whether a device was lost since [`Self::tend`] told of it.
+    has_gone: bool,
 }
 
 /// A device that is open.
@@ -87,6 +90,8 @@ impl Player {
             device: None,
             frames,
             asked: Instant::now(),
+            watch: Watch::new(),
+            has_gone: false,
         };
         player.controls.set_cushion(preroll_s, preroll_s.max(MOST * player.latency_s));
         player.connect()?;
@@ -137,6 +142,29 @@ impl Player {
     /// Frames that the device is asked to take at a time.
     pub fn frames(&self) -> u32 {
         self.frames
+    }
+
+    /// Whether a device is there.
+    pub fn is_there(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| !device.stream.is_lost())
+    }
+
+    /// To be called now and then by whoever writes only while little waits: lets go of a device that is lost, or that
+    /// takes nothing of what waits for it, and looks for one from time to time. `true` when it has just let go of one.
+    pub fn tend(&mut self) -> bool {
+        if let Some(device) = &self.device {
+            let waiting = device.queue.buffer().capacity() - device.queue.slots();
+            let should_take = waiting > 0 && !self.controls.is_paused();
+            if self.watch.has_stalled(if should_take { waiting } else { usize::MAX }) && should_take {
+                self.lose();
+            }
+        }
+        self.reconnect();
+        std::mem::take(&mut self.has_gone)
+    }
+
+    fn lose(&mut self) {
+        (self.device, self.has_gone) = (None, true);
     }
 
     /// Volume, pause, and what was played.
@@ -244,7 +272,7 @@ impl Player {
                 return Ok(false);
             }
             if device.stream.is_lost() || watch.has_stalled(waiting) {
-                self.device = None;
+                self.lose();
                 return Ok(true);
             }
             thread::sleep(PAUSE);
@@ -254,7 +282,7 @@ impl Player {
     /// Lets go of a lost device and looks for one from time to time.
     fn reconnect(&mut self) {
         if self.device.as_ref().is_some_and(|device| device.stream.is_lost()) {
-            self.device = None;
+            self.lose();
         }
         if self.device.is_none() && self.asked.elapsed() >= RETRY {
             // Still none: the next attempt comes soon, and the sound itself is kept by whoever makes it.
@@ -264,6 +292,7 @@ impl Player {
 }
 
 /// Notices a device that takes nothing.
+#[derive(Debug)]
 struct Watch {
     since: Instant,
     last: usize,

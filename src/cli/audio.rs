@@ -180,6 +180,7 @@ impl Args {
             noise: self.noise,
             seed: self.seed.unwrap_or_else(super::new_seed),
             weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::faster() },
+            turns: Vec::new(),
         };
         model.check(&request).map_err(usage)?;
         Ok(request)

@@ -71,7 +71,7 @@ pub enum SoundInput {
     Input(Option<String>),
     /// See which inputs there are.
     ListInputs,
-    /// What keys of a controller sound like from now on.
+    /// What keys of a controller sound like from now on, and how what is played live is drawn.
     Voice { instrument: u16, drawing: Drawing },
     /// Be played by the controller with this id, or by none.
     Midi(Option<String>),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use crate::{
-    generate::audio::{AudioModel, AudioRequest, Drawing, Note, Performance, Synth},
+    generate::audio::{AudioModel, AudioRequest, Drawing, Note, Performance, Synth, Turn},
     nets::wavenet::Tone,
 };
 
@@ -41,6 +41,24 @@ impl Live {
 
     pub fn release(&mut self, key: u8) {
         self.released.push(key);
+    }
+
+    /// Draws samples otherwise from the next block on; the seed stays that of the take.
+    pub fn turn(&mut self, drawing: Drawing) {
+        let start = self.synth.time();
+        let turn = Turn { start, temperature: drawing.temperature, noise: drawing.noise };
+        let last = self
+            .request
+            .turns
+            .last()
+            .map_or((self.request.temperature, self.request.noise), |turn| (turn.temperature, turn.noise));
+        if last == (turn.temperature, turn.noise) {
+            return;
+        }
+        // Of several before a block only the last is heard.
+        self.request.turns.retain(|turn| turn.start < start);
+        self.request.turns.push(turn);
+        self.synth.set_choice(self.request.choice_from(&turn));
     }
 
     /// Makes a block: first what was released before it falls silent, then what was struck sounds. The same notes in a

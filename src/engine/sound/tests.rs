@@ -165,6 +165,31 @@ fn what_was_played_live_can_be_made_again() {
 }
 
 #[test]
+fn other_settings_are_heard_while_a_key_is_held_and_made_again() {
+    let mut bench = Bench::new();
+    let drawing = |temperature, noise| Drawing { temperature, noise, seed: 9 };
+    bench.tell(SoundInput::Strike { key: 60, velocity: 90, instrument: 0, drawing: drawing(1.0, 1.0) });
+    bench.until("some sound", |state| state.samples.len() > 2_000);
+    bench.tell(SoundInput::Voice { instrument: 0, drawing: drawing(0.5, 0.1) });
+    bench.tell(SoundInput::Voice { instrument: 0, drawing: drawing(0.5, 0.1) });
+    bench.until("more sound", |state| state.samples.len() > 5_000);
+    bench.tell(SoundInput::Strike { key: 64, velocity: 90, instrument: 0, drawing: drawing(0.8, 0.4) });
+    bench.until("more sound", |state| state.samples.len() > 8_000);
+    bench.tell(SoundInput::Stop);
+    let state = bench.until("rest", |state| state.activity == SoundActivity::Idle);
+    let request = state.request.expect("a request");
+    let turns: Vec<_> = request.turns.iter().map(|turn| (turn.temperature, turn.noise)).collect();
+    assert_eq!(turns, [(0.5, 0.1), (0.8, 0.4)]);
+    assert_eq!((request.temperature, request.noise), (1.0, 1.0));
+    assert_eq!(bench.offline(&request), state.samples);
+    // What follows the first turn is another sound than without it.
+    let plain = bench.offline(&AudioRequest { turns: Vec::new(), ..request.clone() });
+    let at = request.turns[0].start as usize;
+    assert_eq!(plain[..at], state.samples[..at]);
+    assert_ne!(plain[at..], state.samples[at..]);
+}
+
+#[test]
 fn stopping_keeps_what_was_made() {
     let mut bench = Bench::new();
     bench.tell(SoundInput::Make(Box::new(bench.request("C4:60"))));
@@ -189,6 +214,53 @@ fn without_a_device_takes_are_made_and_the_sentence_is_shown() {
     let state =
         bench.until("the refusal", |state| state.error.as_ref().is_some_and(|why| why.to_string().contains("C3")));
     assert_eq!(state.take, 1);
+}
+
+#[test]
+fn a_device_that_goes_takes_nothing_with_it_and_is_found_again() {
+    let mut bench = Bench::new();
+    let sound = bench.sound.clone();
+    let gone = |state: &SoundState| state.error.as_ref().is_some_and(|why| why.to_string().contains("has gone"));
+    let forget = |bench: &Bench| bench.port.as_ref().expect("open").look(|state| state.error = None);
+    let strike = |key| SoundInput::Strike { key, velocity: 90, instrument: 0, drawing: Drawing::default() };
+    // While somebody plays.
+    bench.tell(strike(60));
+    bench.until("a sound", |state| state.samples.len() > 500);
+    sound.set_unplugged(true);
+    let before = bench.until("the sentence", gone).samples.len();
+    bench.until("more of it", |state| state.samples.len() > before + 3_000);
+    forget(&bench);
+    sound.set_unplugged(false);
+    bench.until("the device", |_| sound.is_open());
+    bench.played.clear();
+    let before = bench.state().samples.len();
+    bench.until("more of it", |state| state.samples.len() > before + 3_000);
+    assert!(bench.played.iter().any(|sample| *sample != 0.0), "it is heard again");
+    bench.tell(SoundInput::Release { key: 60 });
+    bench.tell(SoundInput::Stop);
+    let state = bench.until("rest", |state| state.activity == SoundActivity::Idle);
+    let request = state.request.expect("a request");
+    assert_eq!(state.samples, bench.offline(&request), "nothing of it is lost");
+    // While a take is made, and while it is played: both come to their end without it.
+    let request = bench.request("C4:0.3 D4:0.3");
+    let want = bench.offline(&request);
+    bench.tell(SoundInput::Make(Box::new(request)));
+    bench.until("a sound", |state| state.activity == SoundActivity::Making && state.samples.len() > 500);
+    sound.set_unplugged(true);
+    bench.until("the sentence", gone);
+    let state = bench.until("the end", |state| state.activity == SoundActivity::Idle);
+    assert_eq!(state.samples, want);
+    forget(&bench);
+    sound.set_unplugged(false);
+    bench.tell(play(&ramp(12_000), 0));
+    bench.until("a position", |state| state.activity == SoundActivity::Playing && state.position > 500);
+    sound.set_unplugged(true);
+    bench.until("the sentence", gone);
+    bench.until("the end", |state| state.activity == SoundActivity::Idle);
+    // Somebody who asks for it then is told at once.
+    forget(&bench);
+    bench.tell(strike(62));
+    bench.until("no device", |state| state.error.is_some());
 }
 
 #[test]
@@ -324,6 +396,14 @@ fn what_comes_in_goes_out_through_the_amplifier() {
     let want = amp.run(&recording, &settings, &mut |_| true).expect("runs").expect("to the end");
     bench.tell(SoundInput::Amp { capture, settings });
     bench.until("the amplifier", |state| state.activity == SoundActivity::Amp);
+    // What comes in before the output begins to play is no loss, and does not wait.
+    for _ in 0..20 {
+        bench.sound.record(&[0.0; 128]);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bench.until("what comes in to be read", |state| state.input_peak == 0.0 && state.latency_ms.is_some());
+    assert!((1..=RATE as usize / 50).contains(&bench.sound.waiting()), "{}", bench.sound.waiting());
+    assert_eq!(bench.until("the count", |_| true).overruns, 0);
     // Devices of one clock: what comes in is given out a block later.
     let mut heard = Vec::new();
     for piece in samples.chunks(64) {

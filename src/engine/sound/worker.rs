@@ -257,9 +257,7 @@ impl Worker {
                 }
             }
             SoundInput::Input(input) => self.input = input,
-            SoundInput::Voice { instrument, drawing } => {
-                self.controller.voice = (instrument, drawing);
-            }
+            SoundInput::Voice { instrument, drawing } => self.voice(instrument, drawing),
             SoundInput::Midi(port) => self.listen_to(port)?,
             SoundInput::Played(message) => self.played(message)?,
             SoundInput::ListMidi => {
@@ -308,11 +306,13 @@ impl Worker {
     /// A new take.
     fn begin(&mut self, activity: SoundActivity, request: Option<AudioRequest>, sample_rate_hz: u32) {
         self.gaps_before = self.underruns + self.player.as_ref().map_or(0, |player| player.controls().underruns());
+        // What a model makes may become long.
+        let samples = if activity == SoundActivity::Making { Tape::begin(sample_rate_hz) } else { Tape::default() };
         let take = self.show(|state| {
             state.activity = activity;
             state.take += 1;
             state.request = request;
-            state.samples = Tape::default();
+            state.samples = samples;
             state.sample_rate_hz = sample_rate_hz;
             state.recorded = None;
             state.position = 0;
@@ -384,6 +384,7 @@ impl Worker {
 
     /// A little of the work.
     fn step(&mut self) -> Result<()> {
+        self.tend_player();
         let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
         self.mind_deadline(waiting_s);
         match &mut self.mode {

@@ -12,7 +12,7 @@ pub(crate) mod tests;
 
 pub use edit::{Edit, MOST_GAIN_DB};
 pub use model::{AudioModel, AudioModelInfo};
-pub use note::{AudioRequest, Drawing, MOST_SAMPLES, Note, Quantisation, USUAL_NOISE, USUAL_TEMPERATURE};
+pub use note::{AudioRequest, Drawing, MOST_SAMPLES, Note, Quantisation, Turn, USUAL_NOISE, USUAL_TEMPERATURE};
 pub(crate) use score::key_of;
 pub use score::{key_name, notes_text, parse_notes};
 pub use step::{AmpStep, Step};

@@ -22,6 +22,18 @@ pub struct Note {
     pub instrument: u16,
 }
 
+/// Another way to draw samples, from a time on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The sample from which it holds.
+    pub start: u64,
+    /// As [`AudioRequest::temperature`].
+    pub temperature: f32,
+    /// As [`AudioRequest::noise`].
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub noise: f32,
+}
+
 /// What a network's weights are while it plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +82,9 @@ pub struct AudioRequest {
     /// What the network's weights are.
     #[serde(default, skip_serializing_if = "Quantisation::is_stored")]
     pub weights: Quantisation,
+    /// Where temperature and noise became others while it was played, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
 }
 
 fn one() -> f32 {
@@ -105,20 +120,26 @@ pub const USUAL_NOISE: f32 = 0.1;
 
 /// The longest piece: two hours at 48 kHz.
 pub const MOST_SAMPLES: u64 = 2 * 3_600 * 48_000;
-/// The most notes in a piece.
+/// The most notes in a piece, and the most turns.
 const MOST_NOTES: usize = 100_000;
 
 impl AudioRequest {
     /// These notes until they have died away, drawn from all classes, with the weights that are faster here.
     pub fn new(notes: Vec<Note>, drawing: Drawing) -> Self {
         let (Drawing { temperature, noise, seed }, weights) = (drawing, Quantisation::faster());
-        Self { notes, samples: None, temperature, top_k: 0, top_p: 1.0, noise, seed, weights }
+        let (turns, samples) = (Vec::new(), None);
+        Self { notes, samples, temperature, top_k: 0, top_p: 1.0, noise, seed, weights, turns }
     }
 
-    /// How classes are drawn.
+    /// How classes are drawn at first.
     pub fn choice(&self) -> Choice {
         let Self { temperature, top_p, noise, .. } = *self;
         Choice { temperature, top_k: self.top_k as usize, top_p, noise }
+    }
+
+    /// How they are drawn from a turn on.
+    pub fn choice_from(&self, turn: &Turn) -> Choice {
+        Choice { temperature: turn.temperature, noise: turn.noise, ..self.choice() }
     }
 
     /// When the last note is released.
@@ -129,14 +150,18 @@ impl AudioRequest {
     /// # Errors
     /// When it makes no sense for any model.
     pub fn check(&self) -> Result<()> {
-        let shares = [self.top_p, self.noise];
-        if !(0.0..=10.0).contains(&self.temperature) || !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+        let turns = || self.turns.iter();
+        let mut temperatures = turns().map(|turn| turn.temperature).chain([self.temperature]);
+        let mut shares = turns().map(|turn| turn.noise).chain([self.top_p, self.noise]);
+        if !temperatures.all(|number| (0.0..=10.0).contains(&number))
+            || !shares.all(|share| (0.0..=1.0).contains(&share))
+        {
             return Err(Error::new(
                 "The temperature must be between 0 and 10, top-p and noise between 0 and 1; choose others.",
                 "温度应在 0 到 10 之间，top-p 和噪声应在 0 到 1 之间，请重新选择。",
             ));
         }
-        if self.notes.len() > MOST_NOTES
+        if self.notes.len().max(self.turns.len()) > MOST_NOTES
             || self.notes_end() > MOST_SAMPLES
             || self.samples.is_some_and(|samples| samples > MOST_SAMPLES)
         {
@@ -145,10 +170,10 @@ impl AudioRequest {
                 "乐曲超过两小时或音符超过 100,000 个，请拆分。",
             ));
         }
-        if self.notes.windows(2).any(|pair| pair[0].start > pair[1].start) {
+        if !self.notes.is_sorted_by_key(|note| note.start) || !self.turns.is_sorted_by_key(|turn| turn.start) {
             return Err(Error::new(
-                "The notes are not in the order in which they are struck; sort them by their start.",
-                "音符没有按起始时间排列，请排序。",
+                "The notes or turns are not in the order of time; sort them by their start.",
+                "音符或变化没有按起始时间排列，请排序。",
             ));
         }
         Ok(())

@@ -287,15 +287,16 @@ impl Sounding {
 pub struct Performance {
     synth: Synth,
     request: AudioRequest,
-    /// Notes struck so far.
+    /// Notes struck so far, and turns taken.
     next: usize,
+    turned: usize,
     /// Notes held: when each is released, and its number.
     held: Vec<(u64, u64)>,
 }
 
 impl Performance {
     pub(super) fn new(synth: Synth, request: AudioRequest) -> Self {
-        Self { synth, request, next: 0, held: Vec::new() }
+        Self { synth, request, next: 0, turned: 0, held: Vec::new() }
     }
 
     /// The next block, or `None` after the end. An event takes effect in the block that its time lies in.
@@ -305,6 +306,10 @@ impl Performance {
         }
         let end = self.synth.time() + BLOCK as u64;
         let synth = &mut self.synth;
+        while let Some(turn) = self.request.turns.get(self.turned).filter(|turn| turn.start < end) {
+            synth.set_choice(self.request.choice_from(turn));
+            self.turned += 1;
+        }
         self.held.retain(|&(until, number)| {
             let stays = until >= end;
             if !stays {

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use super::{LIVE_S, Mode, QUEUE_S, Result, TAKE_CUSHION_S, Worker};
-use crate::audio::{Player, USUAL_FRAMES};
+use crate::{
+    Error,
+    audio::{Player, USUAL_FRAMES},
+};
 
 /// What waits more while somebody plays after each gap of a take, up to so many: a change is heard within a tenth of a
 /// second all the same.
@@ -31,7 +34,7 @@ impl Worker {
     }
 
     pub(super) fn open_player(&mut self, rate: u32, frames: u32, (first_s, most_s): (f32, f32)) -> Result<()> {
-        if let Some(player) = self.player.take_if(|player| player.frames() != frames) {
+        if let Some(player) = self.player.take_if(|player| player.frames() != frames || !player.is_there()) {
             self.underruns += player.controls().underruns();
         }
         let player = match &mut self.player {
@@ -47,6 +50,20 @@ impl Worker {
         player.controls().set_volume(self.volume);
         player.controls().set_cushion(first_s, most_s);
         Ok(())
+    }
+
+    /// Lets go of a device that is gone, and says so. What is made goes on without it, in its own time, until there is one
+    /// again.
+    pub(super) fn tend_player(&mut self) {
+        if self.player.as_mut().is_some_and(Player::tend) {
+            self.show(|state| {
+                state.error = Some(Error::new(
+                    "The sound device has gone; what is being made is kept. Plug it in again, or choose another one.",
+                    "音频设备已断开，正在生成的内容会保留；请重新接入或另选设备。",
+                ));
+            });
+            self.wake();
+        }
     }
 
     /// From now on the first sound is waited for.

@@ -26,7 +26,8 @@ const RECORD_PAUSE: Duration = Duration::from_millis(10);
 const AMP_FRAMES: u32 = 128;
 /// What may wait to be played through the capture, in seconds.
 const AMP_QUEUE_S: f32 = 0.2;
-/// What waits for the output, in seconds. More than that is let go, so that the delay does not grow.
+/// What waits for the output before it begins to play and after a gap, in seconds, and the most: what would wait longer is
+/// let go, so that the delay does not grow.
 const AMP_WAITS_S: f32 = 0.012;
 const AMP_MOST_S: f32 = 0.05;
 /// Nothing must wait before it is heard: what is played is answered at once, gap or not.
@@ -51,6 +52,8 @@ pub(super) struct Through {
     input: Vec<f32>,
     captured: Vec<f32>,
     output: Vec<f32>,
+    /// What the output had played before.
+    before: u64,
     shown: Instant,
 }
 
@@ -147,13 +150,12 @@ impl Worker {
         let there = Converter::new(rate, amp.sample_rate_hz())?;
         let back = Converter::new(amp.sample_rate_hz(), rate)?;
         self.ready_player(rate, AMP_FRAMES, CUSHION_S);
-        if self.player.is_none() {
-            return Ok(());
-        }
+        let Some(player) = &self.player else { return Ok(()) };
+        let before = player.controls().played_frames();
         self.show(|state| (state.activity, state.input_peak) = (SoundActivity::Amp, 0.0));
         let (input, captured, output) = (Vec::new(), Vec::new(), Vec::new());
         let shown = Instant::now();
-        let through = Through { recorder, amp, there, back, input, captured, output, shown };
+        let through = Through { recorder, amp, there, back, input, captured, output, before, shown };
         self.mode = Mode::Amp(Box::new(through));
         self.wake();
         Ok(())
@@ -170,7 +172,7 @@ impl Worker {
                 "输入设备已断开；请重新接入或另选设备。",
             ));
         }
-        let Through { recorder, amp, there, back, input, captured, output, .. } = &mut **through;
+        let Through { recorder, amp, there, back, input, captured, output, before, .. } = &mut **through;
         input.clear();
         recorder.read(AMP_FRAMES as usize, input);
         if input.is_empty() {
@@ -187,10 +189,14 @@ impl Worker {
                 // A little silence ahead, so that the next block need not come to the moment.
                 output.splice(0..0, std::iter::repeat_n(0.0, (AMP_WAITS_S * rate) as usize));
             }
-            if let Some(player) = self.player.as_mut().filter(|_| waiting_s < AMP_MOST_S) {
-                player.write(output, &self.never)?;
-            } else if self.player.is_some() {
-                self.overruns += 1;
+            if let Some(player) = &mut self.player {
+                // Until it begins, nobody hears what comes in.
+                let begun = player.controls().played_frames() > *before;
+                if waiting_s < if begun { AMP_MOST_S } else { AMP_WAITS_S } {
+                    player.write(output, &self.never)?;
+                } else {
+                    self.overruns += u64::from(begun);
+                }
             }
         }
         self.show_amp(waiting_s);

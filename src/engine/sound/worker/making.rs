@@ -45,9 +45,20 @@ impl Worker {
             self.mode = Mode::Live(live);
         }
         if let Mode::Live(live) = &mut self.mode {
+            live.turn(drawing);
             live.strike(key, tone);
         }
         Ok(())
+    }
+
+    /// What keys sound like from now on; what is being played is drawn like that too.
+    pub(super) fn voice(&mut self, instrument: u16, drawing: Drawing) {
+        self.controller.voice = (instrument, drawing);
+        if let Mode::Live(live) = &mut self.mode
+            && AudioRequest::new(Vec::new(), drawing).check().is_ok()
+        {
+            live.turn(drawing);
+        }
     }
 
     pub(super) fn make(&mut self, request: AudioRequest) -> Result<()> {
