@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result, files, formats::hash::sha256_of_bytes, generate::TextRequest};
 
 pub use audio::{
-    AudioRecipe, Origin, Recording, RecordingRecipe, SoundRecipe, Source, recording, sha256_of_samples, sound_recipe,
+    AudioRecipe, Origin, Recording, RecordingRecipe, SoundRecipe, Source, own_recipe, recording, sha256_of_samples,
+    sound_recipe,
 };
 pub use image::{Contents, Enlarged, ImageRecipe, contents, plain_png};
 

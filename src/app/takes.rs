@@ -9,16 +9,13 @@ use std::{
 use super::{App, Purpose, told};
 use crate::{
     audio::Clip,
-    engine::{CaptureInfo, FileFilter, Job, MARKS, SavedSound, SoundActivity, SoundInput, TakeMark, UiCommand},
+    engine::{CaptureInfo, FileFilter, Job, SavedSound, SoundActivity, SoundInput, TakeMark, UiCommand},
     formats::wav::Depth,
     generate::audio::Step,
     recipe::{RecordingRecipe, SoundRecipe},
     ui::{
         Key,
-        sound::{
-            Other, take_path,
-            takes::{History, Take},
-        },
+        sound::{Other, take_path, takes::History},
         state::{Page, TakeAction},
         text,
         toasts::{Kind, Offer},
@@ -328,22 +325,15 @@ impl App {
         }
     }
 
+    /// Changes a take's name or star, also beside the takes on the disk.
     fn mark_take(&mut self, id: u64, change: impl FnOnce(&mut TakeMark)) {
+        let folder = self.library_folder();
         let Some(take) = self.state.sound.takes.get_mut(id) else { return };
         change(&mut take.mark);
-        self.keep_marks();
-    }
-
-    /// Names and stars, beside the takes.
-    fn keep_marks(&mut self) {
-        let Some(folder) = self.library_folder() else { return };
-        let name = |take: &Take| Some(take.path.as_ref()?.file_name()?.to_string_lossy().into_owned());
-        let takes = self.state.sound.takes.list.iter().chain(&self.binned_takes);
-        let marked = takes.filter(|take| take.mark != TakeMark::default());
-        let marks: BTreeMap<String, &TakeMark> = marked.filter_map(|take| Some((name(take)?, &take.mark))).collect();
-        let bytes = serde_json::to_vec_pretty(&marks).unwrap_or_default();
-        let files = vec![(folder.join(FOLDER).join(MARKS), bytes)];
-        self.send(Purpose::KeepMarks, |job| UiCommand::WriteFiles { job, files });
+        let name = take.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let (Some(folder), Some(name)) = (folder, name) else { return };
+        let (folder, marks) = (folder.join(FOLDER), BTreeMap::from([(name, take.mark.clone())]));
+        self.send(Purpose::KeepMarks, |job| UiCommand::MarkTakes { job, folder, marks });
     }
 
     /// Takes a take off the list; its file goes to the bin, and can be brought back.

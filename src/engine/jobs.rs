@@ -36,6 +36,7 @@ impl Jobs {
                 | UiCommand::SaveText { .. }
                 | UiCommand::SaveSound { .. }
                 | UiCommand::SealTake { .. }
+                | UiCommand::MarkTakes { .. }
                 | UiCommand::MoveFiles { .. }
                 | UiCommand::RemoveFiles { .. }
         );

@@ -1,8 +1,8 @@
 //! What the window asks and what the engine answers.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use super::takes::{CaptureInfo, TakeFile};
+use super::takes::{CaptureInfo, TakeFile, TakeMark};
 use crate::{
     Error,
     audio::Clip,
@@ -50,6 +50,9 @@ pub enum UiCommand {
     ChangeTake { job: Job, clip: Arc<Clip>, step: Box<Step> },
     /// Put the recipe into the file of a take that was recorded. Cannot be cancelled.
     SealTake { job: Job, path: PathBuf, clip: Arc<Clip> },
+    /// Keep what the user has said about takes of this folder, by the names of their files; what is said about others
+    /// stays. Cannot be cancelled.
+    MarkTakes { job: Job, folder: PathBuf, marks: BTreeMap<String, TakeMark> },
     /// Look at the capture of an amplifier.
     OpenCapture { job: Job, path: PathBuf },
     /// List the documents kept in the library folder, newest first, as their raw bytes.
@@ -77,6 +80,7 @@ impl UiCommand {
             | Self::OpenTake { job, .. }
             | Self::ChangeTake { job, .. }
             | Self::SealTake { job, .. }
+            | Self::MarkTakes { job, .. }
             | Self::OpenCapture { job, .. }
             | Self::ReadLibrary { job, .. }
             | Self::ListModels { job, .. } => *job,

@@ -25,15 +25,17 @@ use crate::{
     Error, Result,
     audio::{Clip, Converter},
     crash, files,
-    formats::wav_stream,
+    formats::{audio, flac, wav_stream},
     generate::{amp::Amp, audio::MOST_SAMPLES},
-    recipe::{Origin, Recipe, RecordingRecipe, SoundRecipe, Source, recording, sha256_of_samples, sound_recipe},
+    recipe::{Origin, Recipe, RecordingRecipe, SoundRecipe, Source, own_recipe, sha256_of_samples, sound_recipe},
 };
 
 /// Where names and stars are kept, beside the takes.
 pub const MARKS: &str = "takes.json";
 /// The largest file that is opened: two hours of 32 bits at 48 kHz, in stereo.
 const MOST_BYTES: u64 = 3 << 30;
+/// The file that windows lock while they change those.
+const LOCK: &str = ".takes.lock";
 const MOST_MARKS_BYTES: u64 = 16 << 20;
 /// Takes that are listed.
 const MOST_TAKES: usize = 10_000;
@@ -127,7 +129,8 @@ impl Worker {
                         self.outbox.send(event);
                         Outcome::Finished
                     }
-                    Ok(Ok(None)) => Outcome::Cancelled,
+                    Ok(Ok(None)) if cancel.load(Ordering::Relaxed) => Outcome::Cancelled,
+                    Ok(Ok(None)) => Outcome::Finished,
                     Ok(Err(error)) => Outcome::Failed(error),
                     Err(payload) => Outcome::Failed(crash::caught(("the work on a take", "处理录音"), payload)),
                 }
@@ -137,7 +140,7 @@ impl Worker {
         }
     }
 
-    /// The answer to a command; `None` when it was cancelled.
+    /// The answer to a command, if there is one; `None` also when it was cancelled.
     fn work(&self, command: UiCommand, cancel: &AtomicBool) -> Result<Option<Event>> {
         Ok(match command {
             UiCommand::ReadTakes { job, folder } => read(&folder, cancel)?.map(|takes| Event::TakesRead { job, takes }),
@@ -169,6 +172,11 @@ impl Worker {
                 let text = String::from_utf8(whole.to_json()?).unwrap_or_default();
                 wav_stream::append_recipe(&path, text.trim_end())?;
                 Some(Event::TakeSealed { job, path, recipe: Box::new(recipe) })
+            }
+            UiCommand::MarkTakes { folder, marks, .. } => {
+                mark(&folder, marks)?;
+                // There is nothing to tell.
+                None
             }
             UiCommand::OpenCapture { job, path } => {
                 let amp = Amp::open(&path, 1.0)?;
@@ -222,6 +230,36 @@ fn read(folder: &Path, cancel: &AtomicBool) -> Result<Option<Vec<TakeFile>>> {
     Ok(Some(takes))
 }
 
+/// Changes what is said about some takes in the file beside them, as it is now: other windows may have written it.
+fn mark(folder: &Path, changes: BTreeMap<String, TakeMark>) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|why| Error::file(("create", "创建"), folder, &why))?;
+    let lock = fs::File::options().create(true).append(true).open(folder.join(LOCK));
+    // It is let go when it is closed. Where nothing can be locked, it is done all the same.
+    let _locked = lock.ok().filter(|lock| lock.lock().is_ok());
+    let path = folder.join(MARKS);
+    let mut marks: BTreeMap<String, TakeMark> = BTreeMap::new();
+    if path.exists() {
+        match serde_json::from_str(&files::read_text(&path, MOST_MARKS_BYTES)?) {
+            Ok(known) => marks = known,
+            Err(_) => set_aside(&path)?,
+        }
+    }
+    for (name, mark) in changes {
+        if mark == TakeMark::default() {
+            marks.remove(&name);
+        } else {
+            marks.insert(name, mark);
+        }
+    }
+    files::write_whole(&path, &serde_json::to_vec_pretty(&marks).unwrap_or_default())
+}
+
+/// Moves a file that cannot be read out of the way, so that nothing is written over it.
+fn set_aside(path: &Path) -> Result<()> {
+    let aside = files::free_path(&path.with_extension("damaged.json"), |path| !path.exists());
+    fs::rename(path, &aside).map_err(|why| Error::file(("set aside", "移开"), path, &why))
+}
+
 /// When a take was kept, by its name `take-1795806308564.wav`.
 fn named_ms(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("take-")?;
@@ -232,26 +270,54 @@ fn named_ms(name: &str) -> Option<u64> {
 /// A sound file as a take: its channels mixed, and the recipe that makes it again. A file without one, or one that was
 /// changed since, or rounded, is a recording of its own.
 fn open(path: &Path) -> Result<(Clip, SoundRecipe)> {
-    let bytes = files::read_bytes(path, MOST_BYTES)?;
-    let whole = recording(&bytes, path)?;
-    drop(bytes);
-    let sample_rate_hz = whole.file.sample_rate_hz;
-    if !(1_000..=768_000).contains(&sample_rate_hz) || whole.file.samples.len() as u64 > 2 * MOST_SAMPLES {
-        let name = path.display();
-        return Err(Error::new(
-            format!(
-                "“{name}” is longer than two hours, or its rate is not between 1,000 and 768,000 Hz; split or convert it first."
-            ),
-            format!("“{name}”超过两小时，或采样率不在 1,000 至 768,000 Hz 之间；请先拆分或转换。"),
-        ));
-    }
-    let samples = if whole.file.channels == 1 { whole.file.samples } else { whole.file.mono() };
+    let (samples, sample_rate_hz, comment) = mono(path)?;
     let samples: Vec<f32> = samples.into_iter().map(|sample| if sample.is_finite() { sample } else { 0.0 }).collect();
     let clip = Clip { samples: samples.into(), sample_rate_hz };
-    let own = whole.recipe.and_then(Result::ok).filter(|recipe| recipe.sha256 == sha256_of_samples(&clip.samples));
+    let own = comment.and_then(|comment| own_recipe(&comment, path)).and_then(Result::ok);
+    let own = own.filter(|recipe| recipe.sha256 == sha256_of_samples(&clip.samples));
     let recipe = own.and_then(|recipe| SoundRecipe::of(recipe.work));
     let recipe = recipe.unwrap_or_else(|| recorded(path, &clip, Origin::File));
     Ok((clip, recipe))
+}
+
+/// The samples of a file, its channels mixed, their rate, and its comment. A WAV is read piece by piece, for it may be
+/// long.
+fn mono(path: &Path) -> Result<(Vec<f32>, u32, Option<String>)> {
+    let check = |rate_hz: u32, frames: u64| {
+        let sensible = (1_000..=768_000).contains(&rate_hz);
+        let longest = MOST_SAMPLES.min(audio::MOST_S * u64::from(rate_hz));
+        if sensible && frames <= longest { Ok(()) } else { Err(too_long(path)) }
+    };
+    if let Ok(head) = wav_stream::head(path) {
+        check(head.sample_rate_hz, head.frames)?;
+        // What cannot be read like that may be a WAV of a rarer kind.
+        if let Ok(samples) = wav_stream::mono(path) {
+            return Ok((samples, head.sample_rate_hz, head.comment));
+        }
+    }
+    let bytes = if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("flac")) {
+        Some(files::read_bytes(path, MOST_BYTES)?).filter(|bytes| flac::is_flac(bytes))
+    } else {
+        None
+    };
+    let sound = match bytes {
+        Some(bytes) => flac::read(&bytes)?,
+        None => audio::open(path)?,
+    };
+    check(sound.sample_rate_hz, (sound.samples.len() / usize::from(sound.channels.max(1))) as u64)?;
+    let (rate_hz, comment) = (sound.sample_rate_hz, sound.comment.clone());
+    let samples = if sound.channels == 1 { sound.samples } else { sound.mono() };
+    Ok((samples, rate_hz, comment))
+}
+
+fn too_long(path: &Path) -> Error {
+    let name = path.display();
+    Error::new(
+        format!(
+            "“{name}” is longer than two hours, or its rate is not between 1,000 and 768,000 Hz; split or convert it first."
+        ),
+        format!("“{name}”超过两小时，或采样率不在 1,000 至 768,000 Hz 之间；请先拆分或转换。"),
+    )
 }
 
 /// The recipe of a recording that is in this file.
@@ -320,5 +386,55 @@ mod tests {
         assert_eq!(TakeKind::of(&open(&path).expect("opens").1), TakeKind::Opened);
         std::fs::write(&path, "text").expect("written");
         assert!(open(&path).is_err());
+    }
+
+    #[test]
+    fn sounds_of_every_kind_that_is_offered_open() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
+        let mut kinds = Vec::new();
+        for file in std::fs::read_dir(folder).expect("fixtures").flatten().map(|file| file.path()) {
+            let kind = file.extension().unwrap_or_default().to_string_lossy().into_owned();
+            if audio::ENDINGS.contains(&kind.as_str()) {
+                let (clip, recipe) = open(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+                assert!(clip.samples.iter().any(|sample| sample.abs() > 0.01), "{}", file.display());
+                assert_eq!(TakeKind::of(&recipe), TakeKind::Opened);
+                kinds.push(kind);
+            }
+        }
+        assert!(["flac", "ogg", "mp3"].iter().all(|kind| kinds.iter().any(|known| known == kind)), "{kinds:?}");
+    }
+
+    #[test]
+    fn what_is_longer_than_two_hours_is_refused_unread() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("long.wav");
+        let bytes_of_samples = 2 * 7_200_001_u32;
+        let mut bytes = wav::encode(&[], (1_000, 1), Depth::Int16, None).expect("WAV");
+        let at = bytes.len() - 4;
+        bytes[at..].copy_from_slice(&bytes_of_samples.to_le_bytes());
+        std::fs::write(&path, &bytes).expect("written");
+        let file = std::fs::File::options().write(true).open(&path).expect("a file");
+        file.set_len(bytes.len() as u64 + u64::from(bytes_of_samples)).expect("longer, and empty");
+        assert!(open(&path).expect_err("refused").to_string().contains("two hours"));
+    }
+
+    #[test]
+    fn what_is_said_about_some_takes_leaves_the_others_alone() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let folder = dir.path().join("sounds");
+        let marked = |title: &str| TakeMark { title: Some(title.to_owned()), starred: true };
+        let kept = |folder: &Path| std::fs::read_to_string(folder.join(MARKS)).expect("marks");
+        mark(&folder, BTreeMap::from([("a.wav".to_owned(), marked("A")), ("b.wav".to_owned(), marked("B"))]))
+            .expect("marked");
+        mark(&folder, BTreeMap::from([("c.wav".to_owned(), marked("C")), ("b.wav".to_owned(), TakeMark::default())]))
+            .expect("marked");
+        let known: BTreeMap<String, TakeMark> = serde_json::from_str(&kept(&folder)).expect("JSON");
+        assert_eq!(known.keys().collect::<Vec<_>>(), ["a.wav", "c.wav"]);
+        // A damaged file is set aside.
+        std::fs::write(folder.join(MARKS), "{\"a.wav\": ").expect("written");
+        mark(&folder, BTreeMap::from([("d.wav".to_owned(), marked("D"))])).expect("marked");
+        assert!(kept(&folder).contains("d.wav") && !kept(&folder).contains("a.wav"));
+        let aside = std::fs::read_to_string(folder.join("takes.damaged.json")).expect("set aside");
+        assert_eq!(aside, "{\"a.wav\": ");
     }
 }

@@ -37,6 +37,13 @@ pub fn sha256_of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// The SHA-256 of bytes that come in parts.
+pub fn sha256_of_parts(parts: impl Iterator<Item = Vec<u8>>) -> String {
+    let mut digest = Sha256::new();
+    parts.for_each(|part| digest.update(&part));
+    hex(&digest.finalize())
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

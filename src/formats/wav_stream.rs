@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use hound::{SampleFormat, WavSpec, WavWriter};
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use super::{riff::chunk, wav};
 use crate::{Error, Result};
@@ -174,11 +174,74 @@ pub fn head(path: &Path) -> Result<Head> {
     read().map_err(|why| Error::file(("open", "打开"), path, &why))?.ok_or_else(none)
 }
 
+/// The samples of a WAV that [`wav::read`] reads, its channels mixed, without holding the file in memory.
+///
+/// # Errors
+/// When it cannot be read, or is of a rarer kind.
+pub fn mono(path: &Path) -> Result<Vec<f32>> {
+    let failed = |why: hound::Error| match why {
+        hound::Error::IoError(why) => Error::file(("read", "读取"), path, &why),
+        why => Error::new(
+            format!("“{}” is no WAV that can be read: {why}; save it as a plain PCM WAV.", path.display()),
+            format!("无法读取 WAV“{}”：{why}；请另存为普通 PCM WAV。", path.display()),
+        ),
+    };
+    let len = std::fs::metadata(path).map_err(|why| Error::file(("open", "打开"), path, &why))?.len();
+    let mut reader = WavReader::open(path).map_err(failed)?;
+    let WavSpec { channels, bits_per_sample, sample_format, .. } = reader.spec();
+    // No more than the file can hold, whatever it says.
+    let frame_bytes = u64::from(channels.max(1)) * u64::from(bits_per_sample.div_ceil(8).max(1));
+    let most = u64::from(reader.duration()).min(len / frame_bytes);
+    let samples = match sample_format {
+        SampleFormat::Float => mixed(reader.samples::<f32>(), channels, most as usize),
+        SampleFormat::Int => {
+            let scale = 2.0_f64.powi(i32::from(bits_per_sample) - 1).recip();
+            let samples = reader.samples::<i32>().map(|sample| Ok((f64::from(sample?) * scale) as f32));
+            mixed(samples, channels, most as usize)
+        }
+    };
+    samples.map_err(failed)
+}
+
+/// The mean of each frame.
+fn mixed(samples: impl Iterator<Item = hound::Result<f32>>, channels: u16, frames: usize) -> hound::Result<Vec<f32>> {
+    let mut out = Vec::with_capacity(frames);
+    if channels == 1 {
+        for sample in samples {
+            out.push(sample?);
+        }
+        return Ok(out);
+    }
+    let mut frame = Vec::with_capacity(usize::from(channels));
+    for sample in samples {
+        frame.push(sample?);
+        if frame.len() == usize::from(channels) {
+            out.push(frame.iter().sum::<f32>() / f32::from(channels));
+            frame.clear();
+        }
+    }
+    Ok(out)
+}
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests put damaged files in place")]
 mod tests {
     use super::*;
     use crate::formats::wav::Depth;
+
+    #[test]
+    fn channels_are_mixed_as_they_are_of_a_file_in_memory() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("sound.wav");
+        let samples: Vec<f32> = (0..600).map(|n| (n as f32 * 0.7).sin() * 0.8).collect();
+        for (channels, depth) in [(1, Depth::Float32), (2, Depth::Int16), (3, Depth::Int24), (6, Depth::Float32)] {
+            let bytes = wav::encode(&samples, (8_000, channels), depth, None).expect("WAV");
+            std::fs::write(&path, &bytes).expect("written");
+            assert_eq!(mono(&path).expect("reads"), wav::read(&bytes).expect("reads").mono(), "{channels}");
+            std::fs::write(&path, &bytes[..bytes.len() - 9]).expect("written");
+            assert!(mono(&path).is_err(), "cut short");
+        }
+    }
 
     #[test]
     fn a_recording_is_a_whole_file_after_every_second() {

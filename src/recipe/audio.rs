@@ -10,7 +10,7 @@ use crate::{
     formats::{
         audio::{Container, Sound},
         flac,
-        hash::sha256_of_bytes,
+        hash::sha256_of_parts,
         wav::{self, Depth},
     },
     generate::audio::{AudioRequest, Step},
@@ -162,14 +162,18 @@ pub struct Recording {
 /// When it is none, or not whole. A damaged recipe is told in the result, for the sound is still good.
 pub fn recording(bytes: &[u8], path: &Path) -> Result<Recording> {
     let file = if flac::is_flac(bytes) { flac::read(bytes)? } else { wav::read(bytes)? };
-    let recipe = file.comment.as_deref().filter(|text| is_ours(text)).map(|text| Recipe::parse(text, path));
+    let recipe = file.comment.as_deref().and_then(|text| own_recipe(text, path));
     Ok(Recording { file, recipe })
+}
+
+/// The studio's own recipe in the comment of a sound file, or why it cannot be used; `None` when there is none.
+pub fn own_recipe(comment: &str, path: &Path) -> Option<Result<Recipe>> {
+    is_ours(comment).then(|| Recipe::parse(comment, path))
 }
 
 /// What the comment of a sound file tells of how it was made, if it is a recipe.
 pub fn sound_recipe(comment: &str, path: &Path) -> Option<SoundRecipe> {
-    let recipe = is_ours(comment).then(|| Recipe::parse(comment, path).ok())??;
-    SoundRecipe::of(recipe.work)
+    SoundRecipe::of(own_recipe(comment, path)?.ok()?.work)
 }
 
 /// Whether a comment is a recipe of the studio's: other programs leave comments too.
@@ -179,8 +183,7 @@ fn is_ours(comment: &str) -> bool {
 
 /// The SHA-256 of samples, as 32-bit floats with the lowest byte first.
 pub fn sha256_of_samples(samples: &[f32]) -> String {
-    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    sha256_of_bytes(&bytes)
+    sha256_of_parts(samples.chunks(1 << 16).map(|part| part.iter().flat_map(|sample| sample.to_le_bytes()).collect()))
 }
 
 impl Recipe {
@@ -236,6 +239,7 @@ mod tests {
             noise: 1.0,
             seed: u64::MAX,
             weights: Quantisation::default(),
+            turns: Vec::new(),
         };
         let model = ModelRef { name: "notes".to_owned(), sha256: "00".to_owned() };
         let made = AudioRecipe { model, request, sample_rate_hz: 16_000, steps: Vec::new() };
