@@ -12,17 +12,21 @@ use super::{App, Purpose, told};
 use crate::{
     audio::Clip,
     engine::{FileFilter, SavedSound, SoundActivity, SoundInput, SoundState, UiCommand},
-    formats::wav::Depth,
     recipe::{AudioRecipe, ModelRef, Origin, RecordingRecipe, SoundRecipe, Source, sha256_of_samples},
     ui::{Key, sound, state::Page, toasts::Kind},
 };
 
 /// The worker hears no more often than this that somebody is at the page; it closes the device after longer.
 const READY_AGAIN: Duration = Duration::from_secs(2);
+/// A controller that was chosen may be pulled out and plugged in again; nothing says so.
+const CONTROLLERS_AGAIN: Duration = Duration::from_secs(3);
 
 impl App {
     /// Hands a page's wish to the sound worker.
     pub(super) fn tell_sound(&mut self, input: SoundInput) {
+        if ends_making(&input) {
+            self.state.sound.variations = None;
+        }
         if let Some(port) = self.link.as_ref().and_then(|link| link.sound()) {
             port.tell(input);
         }
@@ -72,18 +76,40 @@ impl App {
             (now.error.take(), now.recorded.clone())
         });
         if let Some(why) = error {
+            self.state.sound.variations = None;
             self.state.toasts.error(why);
         }
         if self.sound_opened {
             self.follow_controller();
         }
+        if self.sound_opened && is_here && self.state.preferences.sound.controller.is_some() {
+            self.look_for_controller(ctx);
+        }
         let view = &self.state.sound;
         if view.shown.whole.is_none() && !view.is_growing() && !view.shown.growing.is_empty() {
             match recorded {
                 Some(path) => self.seal_recording(path),
-                None => self.keep_take(),
+                None => {
+                    self.keep_take();
+                    self.make_variation();
+                }
             }
         }
+    }
+
+    /// Makes the next of the takes that were asked for together, with the next seed.
+    fn make_variation(&mut self) {
+        let Some(mut variations) = self.state.sound.variations.take() else { return };
+        variations.number += 1;
+        // A controller may have been played meanwhile.
+        let is_whole = self.state.sound.request.as_ref() == Some(&variations.request);
+        if variations.number > variations.count || !is_whole {
+            return;
+        }
+        variations.request.seed = variations.request.seed.wrapping_add(1);
+        let request = Box::new(variations.request.clone());
+        self.tell_sound(SoundInput::Make(request));
+        self.state.sound.variations = Some(variations);
     }
 
     /// Opens a model that sounds, and the first time the device.
@@ -125,6 +151,16 @@ impl App {
         }
     }
 
+    /// Has the controllers listed again from time to time.
+    fn look_for_controller(&mut self, ctx: &Context) {
+        let now = Instant::now();
+        if self.controllers_asked.is_none_or(|asked| now - asked >= CONTROLLERS_AGAIN) {
+            self.controllers_asked = Some(now);
+            self.tell_sound(SoundInput::ListMidi);
+        }
+        ctx.request_repaint_after(CONTROLLERS_AGAIN);
+    }
+
     /// What made the take that has just grown; `None` when nobody knows.
     fn grown_recipe(&self) -> Option<SoundRecipe> {
         let view = &self.state.sound;
@@ -157,7 +193,9 @@ impl App {
             return self.state.toasts.add(Kind::Note, crate::Error::new(why.clone(), why), None);
         }
         if let Ok(request) = sound::request(&self.state) {
-            self.tell_sound(SoundInput::Make(Box::new(request)));
+            self.tell_sound(SoundInput::Make(Box::new(request.clone())));
+            let count = self.state.preferences.sound.variations;
+            self.state.sound.variations = (count > 1).then_some(sound::Variations { request, number: 1, count });
         }
     }
 
@@ -170,8 +208,9 @@ impl App {
         let take = shown.id.and_then(|id| self.state.sound.takes.get(id));
         let name =
             take.map_or_else(|| self.state.t(Key::Take).to_owned(), |take| sound::takes::name(&self.state, take));
-        let suggested = super::actions::file_name(&name).replace(".md", ".wav");
-        let sound = Box::new(SavedSound { clip, depth: Depth::Int24, recipe });
+        let kind = self.state.preferences.sound.saved_as;
+        let suggested = super::actions::file_name(&name).replace(".md", kind.ending());
+        let sound = Box::new(SavedSound { clip, depth: kind.depth(), recipe });
         let purpose = Purpose::PickSound { sound };
         self.ask_for_file(purpose, |job| UiCommand::PickSave { job, filter: FileFilter::SavedSound, suggested });
     }
@@ -192,6 +231,20 @@ impl App {
             _ => {}
         }
     }
+}
+
+/// Whether something else sounds from now on than what was being made.
+fn ends_making(input: &SoundInput) -> bool {
+    matches!(
+        input,
+        SoundInput::Open { .. }
+            | SoundInput::Strike { .. }
+            | SoundInput::Make(_)
+            | SoundInput::Play(_)
+            | SoundInput::Record { .. }
+            | SoundInput::Amp { .. }
+            | SoundInput::Stop
+    )
 }
 
 /// The recipe of a recording whose own file could not be written.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::theme::ThemeChoice;
 use crate::{
     Lang,
+    formats::wav::Depth,
     generate::{
         TextRequest,
         audio::{Drawing, USUAL_NOISE, USUAL_TEMPERATURE},
@@ -260,6 +261,48 @@ pub const LEAST_SIZE: u32 = 64;
 /// See [`LEAST_SIZE`].
 pub const MOST_SIZE: u32 = 4096;
 
+/// The most takes that are made at a time.
+pub const MOST_VARIATIONS: u8 = 8;
+
+/// What a take is saved as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedAs {
+    /// A WAV of 16-bit integers.
+    Wav16,
+    /// A WAV of 24-bit integers.
+    #[default]
+    Wav24,
+    /// A WAV of 32-bit floats.
+    Wav32,
+    /// A FLAC of 16-bit integers.
+    Flac16,
+    /// A FLAC of 24-bit integers.
+    Flac24,
+}
+
+impl SavedAs {
+    /// All of them, as a menu has them.
+    pub const ALL: [Self; 5] = [Self::Wav16, Self::Wav24, Self::Wav32, Self::Flac16, Self::Flac24];
+
+    /// How its samples are stored.
+    pub fn depth(self) -> Depth {
+        match self {
+            Self::Wav16 | Self::Flac16 => Depth::Int16,
+            Self::Wav24 | Self::Flac24 => Depth::Int24,
+            Self::Wav32 => Depth::Float32,
+        }
+    }
+
+    /// How the names of such files end.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Wav16 | Self::Wav24 | Self::Wav32 => ".wav",
+            Self::Flac16 | Self::Flac24 => ".flac",
+        }
+    }
+}
+
 /// How the next sound is made and played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -271,7 +314,12 @@ pub struct SoundPreferences {
     /// Randomness.
     pub temperature: f32,
     /// How far samples stray from what the network expects, 0..=1.
+    #[serde(default = "not_said")]
     pub noise: f32,
+    /// Takes that are made at a time, with seeds one after the other.
+    pub variations: u8,
+    /// What takes are saved as.
+    pub saved_as: SavedAs,
     /// The volume in decibels.
     pub volume_db: f32,
     /// The id of the device; `None` is the system's.
@@ -302,6 +350,11 @@ pub struct AmpPreferences {
     pub normalise: bool,
 }
 
+/// In a file of the time when nothing but the temperature was there to calm the network.
+fn not_said() -> f32 {
+    f32::NAN
+}
+
 impl Default for SoundPreferences {
     fn default() -> Self {
         Self {
@@ -309,6 +362,8 @@ impl Default for SoundPreferences {
             velocity: 90,
             temperature: USUAL_TEMPERATURE,
             noise: USUAL_NOISE,
+            variations: 1,
+            saved_as: SavedAs::default(),
             volume_db: 0.0,
             output: None,
             input: None,
@@ -329,8 +384,12 @@ impl SoundPreferences {
     fn made_sane(mut self) -> Self {
         let or = |value: f32, usual: f32| if value.is_finite() { value } else { usual };
         self.velocity = self.velocity.clamp(1, 127);
+        if self.noise.is_nan() {
+            self.temperature = USUAL_TEMPERATURE;
+        }
         self.temperature = or(self.temperature, USUAL_TEMPERATURE).clamp(0.0, 1.2);
         self.noise = or(self.noise, USUAL_NOISE).clamp(0.0, 1.0);
+        self.variations = self.variations.clamp(1, MOST_VARIATIONS);
         self.volume_db = or(self.volume_db, 0.0).clamp(-40.0, 6.0);
         self.lowest_typed = self.lowest_typed.clamp(24, 96) / 12 * 12;
         for gain_db in [&mut self.amp.input_gain_db, &mut self.amp.output_gain_db] {
@@ -378,6 +437,17 @@ mod tests {
         let sane = bad.made_sane();
         assert_eq!((sane.scale, sane.writing.length), (1.0, 1));
         assert_eq!(sane.window, WindowPlace::default());
+    }
+
+    #[test]
+    fn the_temperature_of_a_time_without_noise_is_not_kept() {
+        let sound = |text: &str| {
+            let read: Preferences = serde_json::from_str(text).expect("JSON");
+            let sound = read.made_sane().sound;
+            (sound.velocity, sound.temperature, sound.noise)
+        };
+        assert_eq!(sound(r#"{"sound":{"velocity":70,"temperature":0.6}}"#), (70, USUAL_TEMPERATURE, USUAL_NOISE));
+        assert_eq!(sound(r#"{"sound":{"temperature":0.6,"noise":0.3}}"#), (90, 0.6, 0.3));
     }
 
     #[test]

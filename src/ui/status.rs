@@ -99,7 +99,12 @@ fn what(state: &State, work: Option<Work>) -> String {
         _ if work.is_some() && state.page != Page::Sound => {}
         SoundActivity::Idle => {}
         SoundActivity::Live => return fill(lang, Key::PlayingLive, &[&factor]),
-        SoundActivity::Making => return fill(lang, Key::MakingSound, &[&factor]),
+        SoundActivity::Making => {
+            let words = fill(lang, Key::MakingSound, &[&factor]);
+            let Some(variations) = &state.sound.variations else { return words };
+            let [number, count] = [variations.number, variations.count].map(|number| number.to_string());
+            return format!("{words} · {}", fill(lang, Key::TakeNumberOf, &[&number, &count]));
+        }
         SoundActivity::Playing => return state.t(Key::PlayingTake).to_owned(),
         SoundActivity::Recording => return state.t(Key::RecordingTake).to_owned(),
         SoundActivity::Amp => return state.t(Key::AmpLive).to_owned(),

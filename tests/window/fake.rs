@@ -33,6 +33,8 @@ pub struct Script {
     pub written: Vec<(PathBuf, Vec<u8>)>,
     /// Files that were removed.
     pub removed: Vec<PathBuf>,
+    /// What was said about takes.
+    pub marked: Vec<std::collections::BTreeMap<String, atelier::engine::TakeMark>>,
     /// Files that were moved, from where to where.
     pub moved: Vec<(PathBuf, PathBuf)>,
     /// The takes in the library, and what sound files hold.
@@ -346,6 +348,7 @@ impl EngineLink for Fake {
                 script.moved.extend(moves);
                 script.events.push_back(Event::FilesMoved { job });
             }
+            UiCommand::MarkTakes { marks, .. } => script.marked.push(marks),
             UiCommand::ReadTakes { .. } => {
                 let takes = script.takes.clone();
                 script.events.push_back(Event::TakesRead { job, takes });

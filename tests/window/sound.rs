@@ -6,6 +6,7 @@ use atelier::{
     generate::audio::{AudioModelInfo, AudioRequest, Note, Quantisation, Step},
     nets::wavenet::Instrument,
     recipe::{Origin, RecordingRecipe, SoundRecipe, Source},
+    ui::preferences::SavedAs,
 };
 use crossbeam_channel::{Receiver, TryRecvError};
 use egui::accesskit::Role;
@@ -13,7 +14,7 @@ use egui_kittest::{SnapshotResults, kittest::Queryable as _};
 
 use super::{EN_DARK, ZH_LIGHT, fake::Fake, press, settle, tab, window};
 
-fn open(port: &SoundPort) {
+pub fn open(port: &SoundPort) {
     let info = AudioModelInfo {
         name: "notes".to_owned(),
         title: "Notes".to_owned(),
@@ -32,7 +33,7 @@ fn open(port: &SoundPort) {
 }
 
 /// What the page told next, but that somebody is there, which it says by the clock.
-fn next(inputs: &Receiver<SoundInput>) -> Result<SoundInput, TryRecvError> {
+pub fn next(inputs: &Receiver<SoundInput>) -> Result<SoundInput, TryRecvError> {
     loop {
         match inputs.try_recv() {
             Ok(SoundInput::Ready) => {}
@@ -42,7 +43,7 @@ fn next(inputs: &Receiver<SoundInput>) -> Result<SoundInput, TryRecvError> {
 }
 
 /// Two notes that die away.
-fn take() -> Vec<f32> {
+pub fn take() -> Vec<f32> {
     let tone =
         |t: f32, hz: f32| (-3.0 * t).exp() * ((hz * t * std::f32::consts::TAU).sin() + 0.3 * (hz * t * 12.566).sin());
     (0..24_000)
@@ -94,8 +95,10 @@ fn notes_are_played_by_the_page_and_by_keys_and_takes_are_kept() {
         assert_eq!(kept(&fake).len(), 1);
 
         fake.script(|script| script.pick = Some("/home/音.wav".into()));
-        press(&mut harness, word("Save WAV", "保存 WAV"));
+        press(&mut harness, word("Save", "保存"));
+        harness.get_by_role_and_label(Role::MenuItem, word("WAV, 16 bits", "WAV，16 位")).click();
         settle(&mut harness);
+        assert_eq!(harness.state().state().preferences.sound.saved_as, SavedAs::Wav16);
         let saved = fake.script(|script| script.written.iter().any(|(path, _)| path.ends_with("音.wav")));
         assert!(saved);
 
@@ -220,6 +223,7 @@ fn made(harness: &mut egui_kittest::Harness<'_, atelier::app::App>, port: &Sound
             noise: 1.0,
             seed,
             weights: Quantisation::Int8,
+            turns: Vec::new(),
         });
     });
     settle(harness);
@@ -236,7 +240,7 @@ fn release(harness: &egui_kittest::Harness<'_, atelier::app::App>, pos: egui::Po
 }
 
 /// The files of takes that were written, by name, with their samples and recipes.
-fn kept(fake: &Fake) -> std::collections::BTreeMap<String, (Vec<f32>, SoundRecipe)> {
+pub fn kept(fake: &Fake) -> std::collections::BTreeMap<String, (Vec<f32>, SoundRecipe)> {
     let written = fake.script(|script| script.written.clone());
     let takes = written.iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "wav"));
     let read = |(path, bytes): &(std::path::PathBuf, Vec<u8>)| {
@@ -404,12 +408,9 @@ fn takes_are_compared_named_starred_thrown_away_and_brought_back() {
     harness.key_press(egui::Key::Enter);
     settle(&mut harness);
     harness.get_by_role_and_label(Role::ListItem, "Old guitar!");
-    let marks = fake.script(|script| {
-        let is_marks = |(path, _): &&(std::path::PathBuf, Vec<u8>)| path.ends_with("sounds/takes.json");
-        script.written.iter().rfind(is_marks).map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
-    });
-    let marks = marks.expect("marks were kept");
-    assert!(marks.contains("Old guitar!") && marks.contains("\"starred\": true"), "{marks}");
+    let marks = fake.script(|script| script.marked.last().cloned()).expect("marks were kept");
+    let said = atelier::engine::TakeMark { title: Some("Old guitar!".to_owned()), starred: true };
+    assert_eq!(marks.into_iter().collect::<Vec<_>>(), [("take-1794000000000.wav".to_owned(), said)]);
 
     // Thrown away and brought back.
     harness.get_by_role_and_label(Role::ListItem, "Old guitar!").hover();

@@ -11,6 +11,7 @@ mod roll;
 mod ruler;
 mod sight;
 mod spectrogram;
+mod spectrum;
 pub mod takes;
 mod transport;
 mod view;
@@ -23,7 +24,7 @@ use super::{Command, Icon, Key, state::State, text::fill, theme, widgets};
 use crate::generate::audio::{AudioRequest, parse_notes};
 
 pub use transport::toggle_play;
-pub use view::{Other, Shown, SoundView, take_path};
+pub use view::{Other, Shown, SoundView, Variations, take_path};
 
 /// Below this width the list of takes gives way.
 const NARROW: f32 = 1100.0;
@@ -138,7 +139,10 @@ fn take_ui(ui: &mut Ui, state: &mut State) {
     ui.add_space(8.0);
     let bar = 12.0;
     let height = (ui.available_height() - transport - bar - roll).max(40.0);
-    wave::spectrogram_ui(ui, state, height);
+    match state.sound.shows_spectrum {
+        true => spectrum::spectrum_ui(ui, state, height),
+        false => wave::spectrogram_ui(ui, state, height),
+    }
     ui.add_space(2.0);
     ruler::bar_ui(ui, state);
     ui.add_space(6.0);

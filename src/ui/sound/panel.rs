@@ -7,6 +7,7 @@ use crate::{
     generate::audio::{USUAL_NOISE, USUAL_TEMPERATURE},
     ui::{
         Icon, Key,
+        preferences::MOST_VARIATIONS,
         state::{Action, State},
         text::fill,
         theme,
@@ -92,6 +93,11 @@ fn voice_ui(ui: &mut Ui, state: &mut State) {
     let mut noise = f64::from(sound.noise);
     if widgets::slider_row(ui, &row(Key::Noise, Key::NoiseTip, 0.0..=1.0, 0.01, 2, USUAL_NOISE.into()), &mut noise) {
         sound.noise = noise as f32;
+    }
+    let mut variations = f64::from(sound.variations);
+    let most = f64::from(MOST_VARIATIONS);
+    if widgets::slider_row(ui, &row(Key::Variations, Key::VariationsTip, 1.0..=most, 1.0, 0, 1.0), &mut variations) {
+        sound.variations = variations as u8;
     }
     let mut seed = state.preferences.writing.seed as f64;
     if widgets::slider_row(ui, &row(Key::Seed, Key::SoundSeedTip, 0.0..=99_999.0, 1.0, 0, 1.0), &mut seed) {

@@ -25,8 +25,9 @@ const CEILING_DB: f32 = -12.0;
 const MOST_WINDOWS: usize = 4;
 /// Transforms in one frame.
 const BUDGET: usize = 384;
-/// Tiles that are kept.
-const MOST_TILES: usize = 96;
+/// Tiles that are kept for each in sight, and at least: a texture has a hundred and sixty kilobytes.
+const KEPT: usize = 2;
+const LEAST_KEPT: usize = 12;
 
 /// How close a tile is, and which of those it is.
 type Place = (u32, usize);
@@ -139,13 +140,15 @@ impl Spectrogram {
 
     /// Gives up the tiles that have not been seen for longest.
     fn forget(&mut self) {
-        if self.tiles.len() <= MOST_TILES {
+        let now = self.frame;
+        let mut seen: Vec<u64> = self.tiles.values().map(|tile| tile.seen).collect();
+        let in_sight = seen.iter().filter(|frame| **frame == now).count();
+        let most = LEAST_KEPT.max(KEPT * in_sight);
+        if seen.len() <= most {
             return;
         }
-        let mut seen: Vec<u64> = self.tiles.values().map(|tile| tile.seen).collect();
         seen.sort_unstable();
-        let oldest = seen[seen.len() - MOST_TILES];
-        let now = self.frame;
+        let oldest = seen[seen.len() - most];
         self.tiles.retain(|_, tile| tile.seen > oldest || tile.seen == now);
     }
 }
@@ -320,12 +323,21 @@ mod tests {
             let hop = hop_of(level_of(per_pixel)) as f64;
             assert!(hop == FINEST as f64 || (hop <= per_pixel && per_pixel < 2.0 * hop), "{per_pixel}: {hop}");
         }
-        let mut spectrogram = Spectrogram::default();
-        for index in 0..MOST_TILES + 50 {
-            spectrogram.frame = index as u64;
-            spectrogram.compute((0, index), (&[0.0; 64], false), 16_000, &mut 10);
+    }
+
+    #[test]
+    fn tiles_in_sight_are_kept_and_few_of_the_others() {
+        for in_sight in [1, 9, 40] {
+            let mut spectrogram = Spectrogram::default();
+            for frame in 0..60 {
+                spectrogram.frame = frame as u64;
+                for index in frame..frame + in_sight {
+                    spectrogram.compute((0, index), (&[0.0; 64], false), 16_000, &mut 10);
+                }
+                spectrogram.forget();
+                assert!(spectrogram.tiles.len() <= LEAST_KEPT.max(KEPT * in_sight));
+                assert!((frame..frame + in_sight).all(|index| spectrogram.tiles.contains_key(&(0, index))));
+            }
         }
-        spectrogram.forget();
-        assert!(spectrogram.tiles.len() <= MOST_TILES && spectrogram.tiles.contains_key(&(0, MOST_TILES + 49)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Align, Event, Key as KeyName, Layout, Ui, vec2};
+use egui::{Align, Event, Id, Key as KeyName, Layout, Popup, RectAlign, Ui, vec2};
 
 use super::{edits, ruler::clock};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     generate::audio::{Edit, Step},
     ui::{
         Command, Icon, Key,
+        preferences::SavedAs,
         state::{Action, State, TakeAction},
         text::fill,
         theme, widgets,
@@ -28,6 +29,11 @@ pub(super) fn transport_ui(ui: &mut Ui, state: &mut State) {
             ui.spacing_mut().item_spacing.x = 8.0;
             save_ui(ui, state);
             edits::menu_ui(ui, state);
+            let on = state.sound.shows_spectrum;
+            let toggle = widgets::icon_toggle(ui, Icon::Spectrum, state.t(Key::Spectrum), on);
+            if toggle.on_hover_text(state.t(Key::ShowSpectrumTip)).clicked() {
+                state.sound.shows_spectrum = !on;
+            }
             compare_ui(ui, state);
         });
     });
@@ -99,14 +105,37 @@ fn compare_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
+/// A menu of what the take is saved as.
 fn save_ui(ui: &mut Ui, state: &mut State) {
     let command = Command::SaveFile;
     let can = !state.sound.is_growing() && state.sound.shown.whole.is_some();
     let button = ui.add_enabled_ui(can, |ui| {
-        widgets::button(ui, widgets::Look::Hairline, Some(Icon::Save), state.t(Key::SaveWav))
+        widgets::button(ui, widgets::Look::Hairline, Some(Icon::Save), state.t(Key::SaveTake))
     });
-    let hint = format!("{}  ({})", state.t(Key::SaveWavTip), command.keys(ui.ctx().os()));
-    if button.inner.on_hover_text(hint).clicked() {
+    let hint = format!("{}  ({})", state.t(Key::SaveTakeTip), command.keys(ui.ctx().os()));
+    let button = button.inner.on_hover_text(hint);
+    let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
+    let mut wanted = None;
+    popup.id(Id::unique("save take")).width(220.0).show(|ui| {
+        ui.set_width(220.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for kind in SavedAs::ALL {
+            let key = match kind {
+                SavedAs::Wav16 => Key::Wav16,
+                SavedAs::Wav24 => Key::Wav24,
+                SavedAs::Wav32 => Key::Wav32,
+                SavedAs::Flac16 => Key::Flac16,
+                SavedAs::Flac24 => Key::Flac24,
+            };
+            let is_it = state.preferences.sound.saved_as == kind;
+            let icon = if is_it { Icon::Check } else { Icon::Save };
+            if widgets::menu_row(ui, Some(icon), state.t(key), "", is_it).clicked() {
+                wanted = Some(kind);
+            }
+        }
+    });
+    if let Some(kind) = wanted {
+        state.preferences.sound.saved_as = kind;
         state.command(command);
     }
 }
@@ -185,6 +214,7 @@ pub(super) fn keys(ui: &Ui, state: &mut State) {
             KeyName::L if once => toggle_loop(state),
             KeyName::B if once => switch(state),
             KeyName::R if once => toggle_record(state),
+            KeyName::P if once => state.sound.shows_spectrum = !state.sound.shows_spectrum,
             KeyName::Delete | KeyName::Backspace if once => delete_selection(state),
             KeyName::Home => seek(state, 0),
             KeyName::End => seek(state, state.sound.len()),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range, path::PathBuf, sync::Arc};
 
-use super::{picture::Picture, sight::Sight, takes::Takes};
+use super::{picture::Picture, sight::Sight, spectrum::Spectrum, takes::Takes};
 use crate::{
     audio::{Clip, DeviceInfo, Tape},
     engine::{CaptureInfo, Playback, SoundActivity},
@@ -12,6 +12,16 @@ use crate::{
 
 /// The tune that the page opens with: the first bars of Bach's Minuet in G, by Petzold.
 pub(super) const OPENING: &str = "D5:0.5 G4:0.25 A4:0.25 B4:0.25 C5:0.25 D5:0.5 G4:0.5 G4:0.5";
+
+/// Takes of the same notes that are made one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variations {
+    /// What is being made.
+    pub request: AudioRequest,
+    /// Which of them that is, from 1, and how many there will be.
+    pub number: u8,
+    pub count: u8,
+}
 
 /// What the page shows, and what is typed and held on it.
 pub struct SoundView {
@@ -25,6 +35,11 @@ pub struct SoundView {
     pub take: u64,
     /// What that take is made from.
     pub request: Option<AudioRequest>,
+    /// Takes that are being made one after the other.
+    pub variations: Option<Variations>,
+    /// Whether the spectrum is shown instead of the spectrogram.
+    pub shows_spectrum: bool,
+    pub(super) spectrum: Spectrum,
     /// The take shown.
     pub shown: Shown,
     /// Another one to compare it with.
@@ -96,6 +111,9 @@ impl Default for SoundView {
             activity: SoundActivity::Idle,
             take: 0,
             request: None,
+            variations: None,
+            shows_spectrum: false,
+            spectrum: Spectrum::default(),
             shown: Shown::default(),
             other: None,
             hears_other: false,

@@ -54,7 +54,7 @@ fn heard(view: &SoundView) -> usize {
 }
 
 /// The number of the sound that is shown.
-fn number(view: &SoundView) -> u64 {
+pub(super) fn number(view: &SoundView) -> u64 {
     view.other.as_ref().filter(|_| view.hears_other).map_or(view.shown.number, |other| other.number)
 }
 
