@@ -6,7 +6,7 @@ use egui::{Context, ViewportCommand};
 
 use super::{App, Purpose, is_for_window, told};
 use crate::{
-    engine::{FileFilter, Guard, Job, SoundInput, UiCommand},
+    engine::{FileFilter, GalleryInput, Guard, Job, SoundInput, UiCommand},
     ui::{
         Command, Key,
         paint::View,
@@ -88,11 +88,15 @@ impl App {
             Action::Paint(input) => self.tell_painter(input),
             Action::Draw(requests) => self.draw_pictures(requests),
             Action::Enlarge(upscaler, edited) => self.enlarge_picture(upscaler, edited),
+            Action::UseSettings => self.use_settings(),
             Action::SaveFilm(kind) => self.save_film(kind),
             Action::Teach(action) => self.teach(action),
             Action::Gallery(input) => self.tell_gallery(input),
             Action::Mark(paths, change) => self.mark_pictures(paths, change),
             Action::Bin(paths) => self.bin_pictures(paths),
+            Action::ShowBin(in_bin) => self.show_bin(in_bin),
+            Action::Unbin(paths) => self.leave_bin(paths, GalleryInput::Unbin),
+            Action::Destroy(paths) => self.leave_bin(paths, GalleryInput::Destroy),
             Action::Export(kind, paths) => self.export_pictures(kind, paths),
             Action::Carry(paths) => self.carry_pictures(paths),
         }
@@ -176,7 +180,11 @@ impl App {
     /// Escape with nothing to stop takes away what stands in the place of the work.
     fn escape(&mut self) {
         if self.state.page == Page::Paint {
-            return self.state.paint.choose_none();
+            let view = &self.state.paint;
+            if view.in_bin && view.large.is_none() && view.shelf.several.is_empty() {
+                return self.show_bin(false);
+            }
+            return self.state.paint.step_back();
         }
         let write = &mut self.state.write;
         if write.editing.take().is_none() && std::mem::take(&mut write.notebook.compare) {

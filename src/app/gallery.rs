@@ -10,7 +10,7 @@ use std::{
 use super::{App, Purpose, told};
 use crate::{
     Error,
-    engine::{ExportKind, FileFilter, GalleryInput, MarkChange, ModelNames, ToExport, UiCommand},
+    engine::{BIN, ExportKind, FileFilter, GalleryInput, MarkChange, ModelNames, ToExport, UiCommand},
     ui::{
         Key, paint,
         state::Page,
@@ -37,14 +37,19 @@ impl App {
         let Some(port) = self.link.as_ref().and_then(|link| link.gallery()) else { return };
         self.call_models();
         let view = &mut self.state.paint;
-        let (came, lists, told_of) = port.look(|now| {
+        let (came, lists, told_of, imported) = port.look(|now| {
             (view.reading, view.exporting) = (now.reading, now.exporting);
             let came = (std::mem::take(&mut now.arrived), std::mem::take(&mut now.gone));
             let lists = (std::mem::take(&mut now.thumbnails), std::mem::take(&mut now.fetched));
-            (came, lists, (now.shown.take(), now.saved.take(), std::mem::take(&mut now.foreign), now.error.take()))
+            let told = (now.shown.take(), now.saved.take(), std::mem::take(&mut now.foreign), now.error.take());
+            (came, lists, told, now.imported.take())
         });
         let (arrived, gone) = came;
         gone.iter().for_each(|path| view.remove(path));
+        // What was on its way from the bin, or from the gallery, is not of the other.
+        let is_there = |path: &PathBuf| path.parent().is_none_or(|folder| folder.ends_with(BIN) == view.in_bin);
+        let arrived = arrived.into_iter().filter(|arrival| arrival.entry.path.as_ref().is_none_or(is_there));
+        let arrived: Vec<_> = arrived.collect();
         // The first picture of a first sheet is shown large, so that the page tells what can be done with it.
         let mut first = None;
         for arrival in arrived {
@@ -57,9 +62,14 @@ impl App {
         if let Some(id) = shown {
             view.choose_alone(id);
         }
+        let chosen = view.chosen().and_then(|chosen| chosen.path.clone());
         let (thumbnails, fetched) = lists;
         thumbnails.into_iter().for_each(|(path, thumbnail)| view.thumbnail(&path, thumbnail));
         fetched.into_iter().for_each(|painted| view.fetched(painted));
+        // What is dropped on the window is gone on from.
+        if imported.is_some() && imported == chosen {
+            self.use_settings();
+        }
         // A sheet that is carried out of the window is nobody's file yet.
         let carried = |path: &Path| self.places.carried.as_deref().is_some_and(|folder| path.starts_with(folder));
         if let Some(path) = saved.filter(|path| !carried(path)) {
@@ -102,8 +112,37 @@ impl App {
         self.state.page = Page::Paint;
         self.state.paint.view = paint::View::Gallery;
         self.call_models();
+        self.show_bin(false);
         let keep = self.keep_under();
         self.tell_gallery(GalleryInput::Import { path, keep });
+    }
+
+    /// Shows what lies in the bin, or the gallery again.
+    pub(super) fn show_bin(&mut self, in_bin: bool) {
+        let Some(folder) = self.library_folder().filter(|_| self.state.paint.in_bin != in_bin) else { return };
+        self.state.paint.begin_anew(in_bin);
+        let pictures = folder.join(FOLDER);
+        let folder = if in_bin { pictures.join(BIN) } else { pictures };
+        self.tell_gallery(GalleryInput::Read { folder, names: self.called.clone() });
+    }
+
+    /// Pictures leave the bin.
+    pub(super) fn leave_bin(&mut self, paths: Vec<PathBuf>, how: fn(Vec<PathBuf>) -> GalleryInput) {
+        if paths.is_empty() || !self.state.paint.in_bin {
+            return;
+        }
+        let view = &mut self.state.paint;
+        if paths.len() > 1 {
+            // No need to choose one after the other.
+            (view.selected, view.large) = (None, None);
+        }
+        paths.iter().for_each(|path| view.remove(path));
+        view.choose_none();
+        let count = text::count(paths.len());
+        let input = how(paths);
+        let key = if matches!(input, GalleryInput::Unbin(_)) { Key::PicturesBack } else { Key::PicturesDestroyed };
+        self.state.toasts.add(Kind::Done, told(key, &[&count]), None);
+        self.tell_gallery(input);
     }
 
     pub(super) fn mark_pictures(&mut self, paths: Vec<PathBuf>, change: MarkChange) {

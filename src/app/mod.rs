@@ -171,6 +171,8 @@ pub struct App {
     /// listens to.
     told_voice: Option<(u16, Drawing)>,
     told_controller: Option<String>,
+    /// When controllers were listed last.
+    controllers_asked: Option<Instant>,
     /// The list of takes has been asked for.
     takes_asked: bool,
     /// Takes that were thrown away in this window.
@@ -232,6 +234,7 @@ impl App {
             sound_ready: None,
             told_voice: None,
             told_controller: None,
+            controllers_asked: None,
             takes_asked: false,
             binned_takes: Vec::new(),
             take_done: None,

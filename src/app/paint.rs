@@ -95,7 +95,7 @@ impl App {
 
     fn draw_sheet(&mut self, requests: Vec<ImageRequest>) {
         // Where they come can be seen.
-        self.state.paint.view = paint::View::Gallery;
+        (self.state.paint.view, self.state.paint.large) = (paint::View::Gallery, None);
         let settings = &mut self.state.preferences.painting;
         settings.seed = settings.seed.wrapping_add(requests.len() as u64) % MOST_SEED;
         self.draw_pictures(requests);
@@ -103,6 +103,7 @@ impl App {
 
     /// Draws pictures and keeps them in the library.
     pub(super) fn draw_pictures(&mut self, requests: Vec<ImageRequest>) {
+        self.show_bin(false);
         let keep = self.keep_under();
         self.tell_painter(PaintInput::Draw { requests, keep });
     }
@@ -112,11 +113,41 @@ impl App {
         self.library_folder().map(|folder| (folder.join(FOLDER), format!("{:013}", self.state.now_ms)))
     }
 
+    /// Sets model, class, truncation, size and seed as the chosen picture has them, so that what is drawn next begins with
+    /// it.
+    pub(super) fn use_settings(&mut self) {
+        let Some(recipe) = self.state.paint.chosen_whole().map(|chosen| chosen.recipe.clone()) else { return };
+        let (model, request) = (&recipe.model, &recipe.request);
+        if model.sha256 != self.state.paint.model_sha256 {
+            let models = self.state.models.iter().flatten().filter(|one| one.kind == "image" && one.unusable.is_none());
+            // The studio's own are called by their names, others by their files.
+            let is_it = |one: &&catalogue::Model| {
+                if one.bundled { one.name == model.name } else { one.path.display().to_string() == model.name }
+            };
+            let Some((name, path)) = models.clone().find(is_it).map(|one| (one.name.clone(), one.path.clone())) else {
+                return self.state.toasts.add(Kind::Note, told(Key::ModelNotHere, &[&model.name]), None);
+            };
+            self.state.preferences.painting.model = Some(path.clone());
+            self.tell_painter(PaintInput::Open { name, path });
+        }
+        let settings = &mut self.state.preferences.painting;
+        (settings.class, settings.truncation) = (request.class, request.truncation);
+        settings.size = request.size.unwrap_or(settings.size);
+        if let Some(part) = request.seeds.first() {
+            settings.seed = part.seed % MOST_SEED;
+        }
+        // The line of words has been obeyed long ago, and does not change it back.
+        self.state.paint.obeyed.clone_from(&self.state.paint.words);
+        self.state.toasts.add(Kind::Done, told(Key::SettingsUsed, &[]), None);
+    }
+
     /// Enlarges the chosen picture, or what the sliders make of it.
     pub(super) fn enlarge_picture(&mut self, upscaler: (String, PathBuf), edited: Option<ImageRequest>) {
         let Some(chosen) = self.state.paint.chosen_whole() else { return };
         let (mut recipe, mut picture) = (chosen.recipe.clone(), Some(chosen.picture.clone()));
         if let Some(request) = edited {
+            // What it is enlarged from is kept beside it, to be compared with.
+            self.draw_pictures(vec![request.clone()]);
             (recipe.request, picture) = (request, None);
         }
         let keep = self.keep_under();

@@ -57,7 +57,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 pub use count::TokenCounter;
 pub use dialogs::{Dialogs, Question, SystemDialogs};
 pub use gallery::{
-    Arrival, Entry, ExportKind, GalleryInput, GalleryPort, GalleryState, Kind, MOST_RATING, MOST_TAGS,
+    Arrival, BIN, Entry, ExportKind, GalleryInput, GalleryPort, GalleryState, Kind, MOST_RATING, MOST_TAGS,
     Mark as PictureMark, MarkChange, Matcher, ModelNames, Ordered, Painted, Query, Sort, ToExport, tidy_tag,
 };
 pub use local::LocalModels;
@@ -279,6 +279,7 @@ impl Engine {
             | UiCommand::OpenTake { .. }
             | UiCommand::ChangeTake { .. }
             | UiCommand::SealTake { .. }
+            | UiCommand::MarkTakes { .. }
             | UiCommand::OpenCapture { .. } => &lanes.takes,
         };
         let ticket = self.jobs.admit(command);

@@ -323,6 +323,9 @@ pub fn drop_ui(ui: &mut Ui, state: &State) {
 /// How pop-ups with fields close.
 pub const CLOSE_OUTSIDE: PopupCloseBehavior = PopupCloseBehavior::CloseOnClickOutside;
 
+/// How wide the sheet of shortcuts is when it has three columns.
+const WIDE_SHEET: f32 = 1_000.0;
+
 /// The sheet of shortcuts.
 pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
     if !state.sheet_open {
@@ -332,7 +335,9 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
     let frame = widgets::popup_frame(ui).inner_margin(Margin::same(24));
     let modal = egui::Modal::new(egui::Id::unique("shortcuts")).frame(frame).backdrop_color(palette.scrim);
     let shown = modal.show(ui.ctx(), |ui| {
-        ui.set_width(640.0);
+        let wide = ui.ctx().content_rect().width() - 120.0;
+        let (width, count) = if wide >= WIDE_SHEET { (WIDE_SHEET, 3) } else { (640.0, 2) };
+        ui.set_width(width);
         ui.horizontal(|ui| {
             ui.label(egui::RichText::new(state.t(Key::Shortcuts)).font(theme::title()));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -348,13 +353,17 @@ pub fn sheet_ui(ui: &mut Ui, state: &mut State) {
             .iter()
             .map(|command| (command.label(state.lang), command.keys(os), Some(command.tooltip(state.lang))));
         let rows: Vec<_> = commands.chain(other_keys(state).map(|(name, keys)| (name, keys, None))).collect();
-        let half = rows.len().div_ceil(2);
+        let each = rows.len().div_ceil(count);
         let room = ui.ctx().content_rect().height() - 150.0;
-        let height = room.min(half as f32 * theme::ROW_HEIGHT);
-        egui::ScrollArea::vertical().max_height(room).min_scrolled_height(height).show(ui, |ui| {
+        let all = each as f32 * theme::ROW_HEIGHT;
+        egui::ScrollArea::vertical().max_height(room).min_scrolled_height(room.min(all)).show(ui, |ui| {
+            if all > room {
+                // The bar stands beside them.
+                ui.set_width(ui.available_width() - 14.0);
+            }
             ui.spacing_mut().item_spacing.x = 40.0;
-            ui.columns(2, |columns| {
-                for (column, rows) in columns.iter_mut().zip(rows.chunks(half)) {
+            ui.columns(count, |columns| {
+                for (column, rows) in columns.iter_mut().zip(rows.chunks(each)) {
                     column.spacing_mut().item_spacing.y = 0.0;
                     for (name, keys, tip) in rows {
                         shortcut_row(column, name, keys, *tip);
@@ -378,13 +387,21 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeyPiano, "A … K".to_owned()),
         (Key::KeyOctave, "Z X".to_owned()),
         (Key::KeyPlayTake, "Space".to_owned()),
+        (Key::KeyLarge, "Enter".to_owned()),
+        (Key::KeyStepPictures, "← →".to_owned()),
+        (Key::KeyCloser, "+ −".to_owned()),
         (Key::KeyRate, "0 … 5".to_owned()),
+        (Key::KeyStar, "S".to_owned()),
+        (Key::KeyVary, "N F".to_owned()),
+        (Key::KeyKeep, "K".to_owned()),
+        (Key::KeyCopy, "Ctrl C".to_owned()),
         (Key::KeySearchPictures, "Ctrl F".to_owned()),
         (Key::KeyChooseRange, format!("Shift {}", state.t(Key::Click))),
         (Key::KeyMix, format!("Ctrl {}", state.t(Key::Click))),
         (Key::KeyLoop, "L".to_owned()),
         (Key::KeyRecord, "R".to_owned()),
         (Key::KeySwitchTakes, "B".to_owned()),
+        (Key::KeySpectrum, "P".to_owned()),
         (Key::KeyZoomTake, "↑ ↓ 0 9".to_owned()),
         (Key::KeyMoveTake, "← →".to_owned()),
         (Key::KeySend, "Enter".to_owned()),

@@ -82,6 +82,8 @@ pub enum Action {
     Draw(Vec<ImageRequest>),
     /// Enlarge the chosen picture, or what the sliders make of it, with an upscaler (name and file).
     Enlarge((String, PathBuf), Option<ImageRequest>),
+    /// Set what is drawn next as the chosen picture has it.
+    UseSettings,
     /// Save the film of the path.
     SaveFilm(FilmKind),
     /// Do something with the textures that are taught.
@@ -92,6 +94,12 @@ pub enum Action {
     Mark(Vec<PathBuf>, MarkChange),
     /// Move kept pictures to the bin.
     Bin(Vec<PathBuf>),
+    /// Show what lies in the bin, or the gallery again.
+    ShowBin(bool),
+    /// Bring pictures back that lie in the bin.
+    Unbin(Vec<PathBuf>),
+    /// Remove pictures from the bin for good.
+    Destroy(Vec<PathBuf>),
     /// Save pictures together, where the user says.
     Export(ExportKind, Vec<PathBuf>),
     /// Carry pictures out of the window with the pointer: one as it is, several as a sheet.

@@ -4,11 +4,13 @@
 
 mod chat;
 mod fake;
+mod large;
 mod library;
 mod notebook;
 mod paint;
 mod sound;
 mod teach;
+mod variations;
 
 use atelier::{
     Lang,

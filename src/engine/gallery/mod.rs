@@ -27,6 +27,7 @@ use crate::{Error, generate::image::Picture, recipe::ImageRecipe};
 use entry::name_of;
 pub use entry::{Entry, Kind, MOST_RATING, MOST_TAGS, Mark, MarkChange, ModelNames, tidy_tag};
 pub use query::{Matcher, Ordered, Query, Sort};
+pub use worker::BIN;
 pub(super) use worker::Worker;
 
 /// Inputs that may wait.
@@ -62,6 +63,10 @@ pub enum GalleryInput {
     Bin(Vec<PathBuf>),
     /// Bring pictures back from the bin.
     Restore(Vec<PathBuf>),
+    /// Bring pictures back that lie in the bin, whose folder is read.
+    Unbin(Vec<PathBuf>),
+    /// Remove pictures for good that lie in the bin, whose folder is read.
+    Destroy(Vec<PathBuf>),
     /// Bring a picture of the studio's into the folder, under a name that begins with the stem, or tell what another
     /// holds.
     Import { path: PathBuf, keep: Option<(PathBuf, String)> },
@@ -115,6 +120,8 @@ pub struct GalleryState {
     pub fetched: Vec<Arc<Painted>>,
     /// Of the pictures that came, the one that was waited for.
     pub shown: Option<PathBuf>,
+    /// A picture of the studio's that was brought in from elsewhere.
+    pub imported: Option<PathBuf>,
     /// Files that are no pictures of the studio's, with what they are.
     pub foreign: Vec<(PathBuf, Error)>,
     /// What was saved.

@@ -365,6 +365,44 @@ fn pictures_go_to_the_bin_and_back_with_their_marks() {
 }
 
 #[test]
+fn the_bin_is_a_gallery_that_pictures_leave_for_good_or_back() {
+    let mut bench = Bench::with(0..4);
+    bench.read();
+    bench.until_read(4);
+    let paths: Vec<PathBuf> = (0..3).map(|seed| bench.path(seed)).collect();
+    // Outside of the bin nothing is removed for good, whoever asks.
+    bench.tell(GalleryInput::Destroy(paths.clone()));
+    bench.tell(GalleryInput::Bin(paths.clone()));
+    bench.until("the rest", |entries, _| (entries.len() == 1).then_some(()));
+    let bin = bench.folder().join(BIN);
+    let binned: Vec<PathBuf> = paths.iter().map(|path| bin.join(path.file_name().expect("a name"))).collect();
+    assert!(binned.iter().all(|path| path.exists()));
+    bench.entries.clear();
+    bench.tell(GalleryInput::Read { folder: bin.clone(), names: names() });
+    bench.until_read(3);
+    // One of that name has come meanwhile: both stay.
+    fs::write(&paths[0], file(77, None)).expect("written");
+    bench.tell(GalleryInput::Unbin(vec![binned[0].clone(), binned[1].clone()]));
+    bench.tell(GalleryInput::Destroy(vec![binned[2].clone(), bench.path(3)]));
+    bench.until("an empty bin", |entries, _| entries.is_empty().then_some(()));
+    assert!(paths[1].exists() && bench.path(3).exists() && !binned[2].exists() && !paths[2].exists());
+    bench.read();
+    bench.until_read(4);
+    let seeds: std::collections::BTreeSet<u64> = bench.entries.values().map(|entry| entry.seed).collect();
+    assert_eq!(seeds, [0, 1, 3, 77].into());
+    bench.no_error();
+    // What is not there is told.
+    bench.entries.clear();
+    fs::write(&binned[2], file(2, None)).expect("written");
+    bench.tell(GalleryInput::Read { folder: bin, names: names() });
+    bench.until_read(1);
+    fs::remove_file(&binned[2]).expect("removed");
+    bench.tell(GalleryInput::Destroy(vec![binned[2].clone()]));
+    let why = bench.until("an error", |_, state| state.error.take());
+    assert!(why.to_string().contains("1000002-0000.png"), "{why}");
+}
+
+#[test]
 fn pictures_from_outside_come_into_the_gallery_or_are_told() {
     let mut bench = Bench::new();
     bench.read();
@@ -376,6 +414,7 @@ fn pictures_from_outside_come_into_the_gallery_or_are_told() {
         bench.tell(import(&outside));
         let shown = bench.until("it", |_, state| state.shown.take());
         assert_eq!(shown, bench.folder().join(name));
+        assert_eq!(bench.until("it", |_, state| state.imported.take()), shown);
         assert_eq!(fs::read(&shown).expect("a file"), fs::read(&outside).expect("a file"));
     }
     assert_eq!(bench.entries.len(), 2);

@@ -32,6 +32,8 @@ use crate::{
     recipe::{self, ImageRecipe, ModelRef, Work},
 };
 
+pub use bin::BIN;
+
 /// The largest file of a kept picture.
 const MOST_FILE_BYTES: u64 = 64 << 20;
 /// The window is woken no more often than this.
@@ -134,6 +136,8 @@ impl Worker {
             GalleryInput::Mark { paths, change } => self.mark(&paths, &change)?,
             GalleryInput::Bin(paths) => self.bin(paths)?,
             GalleryInput::Restore(paths) => self.restore(&paths)?,
+            GalleryInput::Unbin(paths) => self.leave_bin(&paths, Worker::unbin_one)?,
+            GalleryInput::Destroy(paths) => self.leave_bin(&paths, Worker::destroy_one)?,
             GalleryInput::Import { path, keep } => self.import(&path, keep)?,
             GalleryInput::Export(wish) => self.begin_export(*wish)?,
             GalleryInput::Stop => self.stop(),

@@ -71,6 +71,7 @@ icons! {
     Branch "git-branch",
     Compare "columns-2",
     Tiles "grid-2x2",
+    Expand "maximize-2",
     Processor "cpu",
     Send "arrow-up",
     Edit "pencil",
@@ -81,6 +82,7 @@ icons! {
     Record "circle-dot",
     Microphone "mic",
     Scissors "scissors",
+    Spectrum "chart-line",
 }
 
 /// The licence that goes with the icons, for the Settings page.

@@ -27,21 +27,31 @@ pub(super) fn search_id() -> Id {
 
 pub(super) fn bar_ui(ui: &mut Ui, state: &mut State) {
     let size = vec2(ui.available_width() - theme::WORK_MARGIN, theme::CONTROL_HEIGHT);
-    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| words::field_ui(ui, state));
-    words::told_ui(ui, state);
+    if state.paint.in_bin {
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| bin_ui(ui, state));
+    } else {
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| words::field_ui(ui, state));
+        words::told_ui(ui, state);
+    }
     if state.paint.shelf.is_empty() {
+        if !state.paint.in_bin {
+            ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| to_bin_ui(ui, state));
+        }
         return;
     }
     let is_narrow = size.x < NARROW;
     ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
+        if !state.paint.in_bin {
+            to_bin_ui(ui, state);
+        }
         export_ui(ui, state);
         let (tip, on) = (state.t(Key::ChooseSeveralTip), state.paint.choosing);
         if widgets::icon_toggle(ui, Icon::Done, state.t(Key::ChooseSeveral), on).on_hover_text(tip).clicked() {
             toggle_choosing(state);
         }
         order_ui(ui, state, if is_narrow { 104.0 } else { 136.0 });
-        starred_ui(ui, state, if is_narrow { 150.0 } else { 206.0 });
+        starred_ui(ui, state, if is_narrow { 142.0 } else { 206.0 });
         if !state.paint.shelf.query.is_everything() {
             let (found, all) = (state.paint.shelf.shown().len(), state.paint.shelf.len());
             let of = fill(state.lang, Key::FoundOf, &[&text::count(found), &text::count(all)]);
@@ -50,6 +60,53 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State) {
             told.widget_info(|| egui::WidgetInfo::labeled(Role::Status, true, &of));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| search_ui(ui, state));
+    });
+}
+
+/// To what was deleted.
+fn to_bin_ui(ui: &mut Ui, state: &mut State) {
+    let button = widgets::icon_button(ui, Icon::Delete, state.t(Key::Bin));
+    if button.on_hover_text(state.t(Key::BinTip)).clicked() {
+        state.ask(Action::ShowBin(true));
+    }
+}
+
+/// The way back from the bin, and what is done with all of it.
+fn bin_ui(ui: &mut Ui, state: &mut State) {
+    ui.spacing_mut().item_spacing.x = 8.0;
+    let back = widgets::button(ui, widgets::Look::Hairline, Some(Icon::ChevronLeft), state.t(Key::BackToGallery));
+    if back.on_hover_text(state.t(Key::BackToGalleryTip)).clicked() {
+        state.ask(Action::ShowBin(false));
+    }
+    let count = text::count(state.paint.shelf.len());
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        let all = |state: &mut State| {
+            state.paint.shelf.query = Query::default();
+            state.paint.shelf.shown();
+            state.paint.shelf.shown_paths()
+        };
+        ui.add_enabled_ui(!state.paint.shelf.is_empty(), |ui| {
+            let button = widgets::button(ui, widgets::Look::Hairline, Some(Icon::Delete), state.t(Key::EmptyBin));
+            let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
+            popup.id(Id::unique("empty bin")).width(260.0).show(|ui| {
+                ui.set_width(260.0);
+                ui.spacing_mut().item_spacing.y = 0.0;
+                let name = fill(state.lang, Key::DestroyAll, &[&count]);
+                if widgets::menu_row(ui, Some(Icon::Delete), &name, "", false).clicked() {
+                    let paths = all(state);
+                    state.ask(Action::Destroy(paths));
+                }
+            });
+            if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::AllBack)).clicked() {
+                let paths = all(state);
+                state.ask(Action::Unbin(paths));
+            }
+        });
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let told = egui::RichText::new(state.t(Key::BinIs)).font(theme::small()).color(theme::palette(ui).muted);
+            ui.add(egui::Label::new(told).truncate());
+        });
     });
 }
 

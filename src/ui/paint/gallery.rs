@@ -6,7 +6,7 @@ use egui::{
 };
 use egui::{accesskit::Role, pos2, vec2};
 
-use super::{PictureId, bar, marks};
+use super::{PictureId, bar, large, marks, panel};
 use crate::{
     engine::{Entry, GalleryInput, MOST_RATING, MarkChange},
     ui::{
@@ -29,6 +29,12 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     ui.spacing_mut().item_spacing.y = 8.0;
     bar::bar_ui(ui, state);
     ui.spacing_mut().item_spacing.y = 12.0;
+    if state.paint.shelf.is_empty() && state.paint.in_bin {
+        if state.paint.reading.is_none() {
+            super::empty_ui(ui, state, Key::BinEmpty, Key::BinEmptyHow);
+        }
+        return;
+    }
     if state.paint.shelf.is_empty() && !state.paint.is_busy() {
         return super::empty_ui(ui, state, Key::PaintEmpty, Key::PaintEmptyHow);
     }
@@ -42,7 +48,8 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
     state.paint.textures.begin();
     ui.spacing_mut().item_spacing.y = GAP;
     let rows = shown.len().div_ceil(columns);
-    let mut has_keys = ui.memory(|memory| memory.focused()).is_none();
+    let is_free = ui.memory(|memory| memory.focused()).is_none();
+    let mut on_picture = false;
     ScrollArea::vertical().auto_shrink(false).show_rows(ui, side, rows, |ui, range| {
         // The ring around the chosen picture reaches beyond it.
         ui.set_clip_rect(ui.clip_rect().expand(RING));
@@ -52,14 +59,19 @@ pub(super) fn gallery_ui(ui: &mut Ui, state: &mut State) {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = GAP;
                 for id in shown.iter().skip(row * columns).take(columns) {
-                    has_keys |= thumbnail_ui(ui, state, *id, side).has_focus();
+                    on_picture |= thumbnail_ui(ui, state, *id, side).has_focus();
                 }
             });
         }
         let near = shown.iter().skip(first * columns).take((last + AHEAD - first) * columns);
         ask_for_thumbnails(state, near.copied());
     });
-    if has_keys && !state.sheet_open && !egui::Popup::is_any_open(ui.ctx()) {
+    if (is_free || on_picture) && !state.sheet_open && !egui::Popup::is_any_open(ui.ctx()) {
+        // A field that Enter has just left keeps that to itself.
+        let may_open = on_picture || !state.paint.had_focus;
+        if may_open && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Press::Enter)) {
+            large::open(&mut state.paint);
+        }
         keys(ui, state);
     }
 }
@@ -129,6 +141,10 @@ fn thumbnail_ui(ui: &mut Ui, state: &mut State, id: PictureId, side: f32) -> Res
     if response.clicked() {
         clicked(ui, state, id);
     }
+    let plain = ui.input(|input| input.modifiers.is_none()) && !state.paint.choosing;
+    if plain && response.double_clicked() {
+        large::open(&mut state.paint);
+    }
     if response.dragged_by(PointerButton::Primary) {
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
     }
@@ -194,9 +210,17 @@ fn clicked(ui: &Ui, state: &mut State, id: PictureId) {
     }
 }
 
-/// Keys of the gallery: rating, everything, the search, the bin.
-fn keys(ui: &Ui, state: &mut State) {
+/// Keys of the gallery: rating and the star, everything, the search, the bin, and what is made of the chosen picture.
+pub(super) fn keys(ui: &Ui, state: &mut State) {
     let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
+    if pressed(Modifiers::COMMAND, Press::A) {
+        let shown = state.paint.shelf.shown().to_vec();
+        state.paint.shelf.several = shown.into_iter().collect();
+    }
+    if state.paint.in_bin {
+        // Nothing is done by a key to what was deleted.
+        return;
+    }
     let digits = [Press::Num0, Press::Num1, Press::Num2, Press::Num3, Press::Num4, Press::Num5];
     for (rating, key) in (0..=MOST_RATING).zip(digits) {
         if pressed(Modifiers::NONE, key) {
@@ -210,11 +234,24 @@ fn keys(ui: &Ui, state: &mut State) {
             state.ask(Action::Bin(paths));
         }
     }
-    if pressed(Modifiers::COMMAND, Press::A) {
-        let shown = state.paint.shelf.shown().to_vec();
-        state.paint.shelf.several = shown.into_iter().collect();
-    }
     if pressed(Modifiers::COMMAND, Press::F) {
+        state.paint.large = None;
         ui.memory_mut(|memory| memory.request_focus(bar::search_id()));
+    }
+    if pressed(Modifiers::NONE, Press::S) {
+        let paths = marks::paths(state);
+        let starred = state.paint.chosen().is_some_and(|chosen| chosen.mark.starred);
+        marks::change(state, paths, MarkChange::Star(!starred));
+    }
+    for (key, distance) in [(Press::N, panel::NEAR), (Press::F, panel::FAR)] {
+        if pressed(Modifiers::NONE, key) {
+            panel::vary(state, distance);
+        }
+    }
+    if pressed(Modifiers::NONE, Press::K) {
+        panel::keep_edited(state);
+    }
+    if ui.input(|input| input.events.iter().any(|event| matches!(event, egui::Event::Copy))) {
+        panel::copy(ui, state);
     }
 }

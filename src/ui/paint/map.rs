@@ -58,7 +58,8 @@ fn begin(state: &mut State, all_new: bool) {
     while corners.len() < 4 {
         let seed = settings.seed;
         settings.seed = (seed + 1) % super::super::preferences::MOST_SEED;
-        corners.push(ImageRequest { class, truncation: settings.truncation, ..ImageRequest::of_seed(seed) });
+        let size = model.any_size.then_some(settings.size);
+        corners.push(ImageRequest { class, truncation: settings.truncation, size, ..ImageRequest::of_seed(seed) });
     }
     state.paint.map = MapView { corners, at: [0.5, 0.5] };
 }

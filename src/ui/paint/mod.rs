@@ -2,6 +2,7 @@
 
 mod bar;
 mod gallery;
+mod large;
 mod map;
 mod marks;
 mod mix;
@@ -26,6 +27,7 @@ use crate::{
     engine::{Arrival, Entry, GalleryInput, PaintInput, Painted},
     generate::image::{Direction, ImageModelInfo, ImageRequest, Picture},
 };
+pub use large::Large;
 pub use map::MapView;
 use mix::{mixed, styled};
 pub use path::PathView;
@@ -35,12 +37,6 @@ use textures::Textures;
 
 /// Directions that have a slider.
 pub const DIRECTIONS: usize = 5;
-/// How far a variation goes from its picture: the share of the latent that is new.
-const NEAR: f32 = 0.35;
-const FAR: f32 = 0.75;
-/// Variations made at a time.
-const VARIATIONS: usize = 12;
-
 /// Width and height of sketches of models that draw any size, in pixels.
 const SKETCH_SIZE: u32 = 128;
 
@@ -85,6 +81,8 @@ pub struct PaintView {
     pub enlarging: Option<f32>,
     /// Pictures per second.
     pub per_second: Option<f32>,
+    /// How the chosen picture is looked at where it is as large as the page; `None` while the gallery is shown.
+    pub large: Option<Large>,
     /// Where an enlarged picture shown large gives way to what it was enlarged from, 0..=1 from the left.
     pub divide: f32,
     /// Whether a texture shown large is shown beside itself.
@@ -108,6 +106,8 @@ pub struct PaintView {
     made_for: String,
     /// What was drawn.
     pub shelf: Shelf,
+    /// Whether the gallery is that of the bin.
+    pub in_bin: bool,
     /// How many files of the folder are read, of those that are new to the index.
     pub reading: Option<(usize, usize)>,
     /// How many pictures are exported, of how many.
@@ -123,6 +123,8 @@ pub struct PaintView {
     shaped: Option<PictureId>,
     /// What was asked of the gallery and has not come.
     asked: Asked,
+    /// Whether something had the keyboard in the last frame: its Enter is not the gallery's.
+    had_focus: bool,
     /// The picture shown large.
     pub selected: Option<PictureId>,
     /// A second one, to be mixed with it.
@@ -157,6 +159,15 @@ impl PaintView {
     /// Whether pictures are being drawn, enlarged or exported.
     pub fn is_busy(&self) -> bool {
         self.drawing.is_some() || self.enlarging.is_some() || self.exporting.is_some()
+    }
+
+    /// From now on the pictures are those of the bin, or of the gallery again; they are to come yet.
+    pub fn begin_anew(&mut self, in_bin: bool) {
+        self.in_bin = in_bin;
+        self.shelf.empty();
+        self.asked = Asked::default();
+        (self.selected, self.partner, self.large, self.choosing) = (None, None, None, false);
+        (self.preview, self.previewed) = (None, None);
     }
 
     /// Takes a picture that came; returns its number.
@@ -194,7 +205,7 @@ impl PaintView {
         if self.selected == Some(id) {
             match next {
                 Some(next) => self.choose(next),
-                None => self.selected = None,
+                None => (self.selected, self.large) = (None, None),
             }
         }
     }
@@ -205,6 +216,21 @@ impl PaintView {
         let at = shown.iter().position(|shown| *shown == id)?;
         let stays = |id: &&PictureId| self.shelf.get(**id).is_some() && !self.shelf.several.contains(id);
         shown[at + 1..].iter().find(stays).or_else(|| shown[..at].iter().rev().find(stays)).copied()
+    }
+
+    /// The picture that is shown after the chosen one, or before it.
+    fn neighbour(&self, forth: bool) -> Option<PictureId> {
+        let shown = self.shelf.shown_now();
+        let at = shown.iter().position(|shown| Some(*shown) == self.selected)?;
+        let next = if forth { at + 1 } else { at.checked_sub(1)? };
+        shown.get(next).copied()
+    }
+
+    /// Back from the chosen picture to the gallery, or no pictures are chosen together any more.
+    pub fn step_back(&mut self) {
+        if self.large.take().is_none() {
+            self.choose_none();
+        }
     }
 
     /// No pictures are chosen together any more.
@@ -360,11 +386,13 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
     let margin = theme::WORK_MARGIN as i8;
     let work = plain.inner_margin(Margin { left: margin, right: 0, top: 16, bottom: 0 });
     egui::CentralPanel::no_frame().frame(work).show(ui, |ui| match state.paint.view {
+        View::Gallery if state.paint.large.is_some() && state.paint.chosen().is_some() => large::large_ui(ui, state),
         View::Gallery => gallery::gallery_ui(ui, state),
         View::Map => map::map_ui(ui, state),
         View::Path => path::path_ui(ui, state),
         View::Teach => teach::teach_ui(ui, state),
     });
+    state.paint.had_focus = ui.memory(|memory| memory.focused()).is_some();
     preview(state);
     sketch(state);
     for path in state.paint.missing() {

@@ -7,7 +7,7 @@ use egui::{
 use egui::{accesskit::Role, pos2, vec2};
 
 use super::{
-    DIRECTIONS, FAR, NEAR, PaintView, VARIATIONS, View, map, marks, mix::varied, path, several, teach,
+    DIRECTIONS, PaintView, PictureId, View, large, map, marks, mix::varied, path, several, teach,
     words::direction_names,
 };
 use crate::{
@@ -23,6 +23,11 @@ use crate::{
     },
 };
 
+/// How far a variation goes from its picture: the share of the latent that is new.
+pub(super) const NEAR: f32 = 0.35;
+pub(super) const FAR: f32 = 0.75;
+/// Variations made at a time.
+const VARIATIONS: usize = 12;
 /// Slots of textures of whole pictures: the chosen one, and what it was enlarged from.
 const CHOSEN: usize = 0;
 const BEFORE: usize = 1;
@@ -36,6 +41,7 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
             View::Map => map::panel_ui(ui, state),
             View::Path => path::panel_ui(ui, state),
             View::Teach => teach::panel_ui(ui, state),
+            View::Gallery if state.paint.in_bin => binned_ui(ui, state),
             View::Gallery => {
                 if marks::is_several(&state.paint) {
                     several::several_ui(ui, state);
@@ -48,6 +54,33 @@ pub(super) fn panel_ui(ui: &mut Ui, state: &mut State) {
             }
         }
         ui.add_space(16.0);
+    });
+}
+
+/// What is chosen in the bin, and the two ways out of it.
+fn binned_ui(ui: &mut Ui, state: &mut State) {
+    if marks::is_several(&state.paint) {
+        let count = crate::ui::text::count(state.paint.shelf.several.len());
+        let told = fill(state.lang, Key::PicturesChosen, &[&count]);
+        ui.label(egui::RichText::new(told).font(theme::body_medium()));
+        ui.add_space(12.0);
+    } else {
+        let chosen = state.paint.selected.and_then(|id| Some((id, state.paint.shelf.get(id)?.clone())));
+        let Some((id, entry)) = chosen else { return };
+        let texture = texture(ui, state, id).map(|texture| (texture, entry.size.map(|side| side as f32)));
+        let what = what_of(state, &entry);
+        picture_ui(ui, texture, &what, Sense::hover());
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
+        if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::BackFromBin)).clicked() {
+            let paths = marks::paths(state);
+            state.ask(Action::Unbin(paths));
+        }
+        if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Delete), state.t(Key::Destroy)).clicked() {
+            let paths = marks::paths(state);
+            state.ask(Action::Destroy(paths));
+        }
     });
 }
 
@@ -79,33 +112,65 @@ pub(super) fn picture_ui(
     (response, place)
 }
 
-fn large_ui(ui: &mut Ui, state: &mut State) {
+/// The texture that shows the chosen picture, as the sliders have it; `None` until there is one.
+pub(super) fn texture(ui: &Ui, state: &mut State, id: PictureId) -> Option<TextureId> {
     let view = &mut state.paint;
-    let Some(id) = view.selected else { return };
-    let Some(entry) = view.shelf.get(id).cloned() else { return };
     let whole = view.shelf.whole(id).cloned();
-    let texture = match (&view.preview, &whole) {
+    match (&view.preview, &whole) {
         (Some((number, picture)), _) if view.previewed.is_some() => {
             Some(view.textures.preview(ui.ctx(), *number, picture))
         }
         (_, Some(whole)) => Some(view.textures.large(ui.ctx(), CHOSEN, id, &whole.picture)),
         // Until it comes.
         _ => view.textures.of(ui.ctx(), id, theme::palette(ui).panel),
-    };
+    }
+}
+
+/// The texture that goes on where it ends, if the chosen picture is to be shown beside itself.
+pub(super) fn tiled_texture(ui: &Ui, state: &mut State, id: PictureId) -> Option<TextureId> {
+    if !state.paint.tiled || !is_texture(state) {
+        return None;
+    }
+    let whole = state.paint.shelf.whole(id).cloned()?;
+    Some(state.paint.textures.tiled(ui.ctx(), id, &whole.picture))
+}
+
+fn large_ui(ui: &mut Ui, state: &mut State) {
+    let Some(id) = state.paint.selected else { return };
+    let Some(entry) = state.paint.shelf.get(id).cloned() else { return };
     let what = what_of(state, &entry);
-    let texture = texture.map(|texture| (texture, entry.size.map(|side| side as f32)));
-    let (response, place) = picture_ui(ui, texture, &what, Sense::click_and_drag());
-    if state.paint.tiled
-        && is_texture(state)
-        && let Some(whole) = whole
-    {
-        let texture = state.paint.textures.tiled(ui.ctx(), id, &whole.picture);
+    if state.paint.large.is_some() {
+        // It fills the page.
+        widgets::note(ui, &what);
+        ui.add_space(8.0);
+    } else {
+        let texture = texture(ui, state, id).map(|texture| (texture, entry.size.map(|side| side as f32)));
+        let (response, place) = picture_ui(ui, texture, &what, Sense::click_and_drag());
         let radius = CornerRadius::same(theme::CARD_RADIUS);
-        let twice = Rect::from_min_size(egui::Pos2::ZERO, Vec2::splat(2.0));
-        egui::Image::from_texture((texture, place.size())).uv(twice).corner_radius(radius).paint_at(ui, place);
-    } else if state.paint.previewed.is_none() && state.paint.before().is_some() {
-        before_ui(ui, &mut state.paint, place, &response);
-        response.on_hover_text(state.t(Key::BeforeAfterTip));
+        let tiled = tiled_texture(ui, state, id);
+        let divides = tiled.is_none() && state.paint.previewed.is_none() && state.paint.before().is_some();
+        if let Some(texture) = tiled {
+            let twice = Rect::from_min_size(egui::Pos2::ZERO, Vec2::splat(2.0));
+            egui::Image::from_texture((texture, place.size())).uv(twice).corner_radius(radius).paint_at(ui, place);
+        }
+        if divides {
+            if response.hovered() {
+                ui.ctx().set_cursor_icon(egui::CursorIcon::ResizeHorizontal);
+            }
+            before_ui(ui, &mut state.paint, (place, place), radius, response.interact_pointer_pos());
+            response.on_hover_text(state.t(Key::BeforeAfterTip));
+        } else {
+            let corner = Rect::from_min_size(pos2(place.right() - 32.0, place.top() + 8.0), Vec2::splat(24.0));
+            let palette = theme::palette(ui);
+            let color = if response.hovered() { palette.text } else { palette.muted };
+            ui.painter().rect_filled(corner, theme::RADIUS, palette.background.gamma_multiply(0.8));
+            Icon::Expand.paint(ui.painter(), corner, 14.0, color);
+            let opens = response.clicked();
+            response.on_hover_cursor(egui::CursorIcon::ZoomIn).on_hover_text(state.t(Key::LargeTip));
+            if opens {
+                large::open(&mut state.paint);
+            }
+        }
     }
     buttons_ui(ui, state);
     if entry.path.is_some() {
@@ -129,19 +194,23 @@ fn is_texture(state: &State) -> bool {
     by_open && state.paint.previewed.is_none() && state.paint.model.as_ref().is_some_and(|model| model.any_size)
 }
 
-/// Over an enlarged picture: what it was enlarged from, left of a line that is dragged.
-fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
+/// Over an enlarged picture: what it was enlarged from, left of a line that the pointer drags, over the part of it that is
+/// in sight.
+pub(super) fn before_ui(
+    ui: &Ui,
+    view: &mut PaintView,
+    (place, visible): (Rect, Rect),
+    radius: CornerRadius,
+    pointer: Option<egui::Pos2>,
+) {
     let Some((id, before)) = view.before().and_then(|id| Some((id, view.shelf.whole(id)?.clone()))) else { return };
-    if let Some(pointer) = response.interact_pointer_pos() {
+    if let Some(pointer) = pointer {
         view.divide = ((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
     }
     let texture = view.textures.large(ui.ctx(), BEFORE, id, &before.picture);
     let line = place.left() + view.divide * place.width();
-    if response.hovered() {
-        ui.ctx().set_cursor_icon(egui::CursorIcon::ResizeHorizontal);
-    }
     if view.divide > 0.0 {
-        let radius = CornerRadius { ne: 0, se: 0, ..CornerRadius::same(theme::CARD_RADIUS) };
+        let radius = CornerRadius { ne: 0, se: 0, ..radius };
         let left = Rect::from_min_max(place.min, pos2(line, place.bottom()));
         let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(view.divide, 1.0));
         egui::Image::from_texture((texture, left.size())).corner_radius(radius).uv(uv).paint_at(ui, left);
@@ -150,12 +219,13 @@ fn before_ui(ui: &Ui, view: &mut PaintView, place: Rect, response: &Response) {
     if view.divide > 0.0 && view.divide < 1.0 {
         ui.painter().vline(line, place.y_range(), egui::Stroke::new(2.0, palette.accent));
     }
-    let knob = pos2(line.clamp(place.left() + 9.0, place.right() - 9.0), place.center().y);
+    let knob = line.clamp(visible.left() + 9.0, (visible.right() - 9.0).max(visible.left() + 9.0));
+    let knob = pos2(knob, visible.center().y);
     ui.painter().circle(knob, 8.0, palette.background, egui::Stroke::new(2.0, palette.accent));
 }
 
 /// The seed, the class, the size of a picture of the gallery.
-fn what_of(state: &State, entry: &Entry) -> String {
+pub(super) fn what_of(state: &State, entry: &Entry) -> String {
     let class = entry.kind.class_name.as_ref().map(|(en, zh)| state.lang.pick(en, zh).to_owned());
     told(state, (entry.seed, entry.seeds as usize), class, Some(entry.size))
 }
@@ -179,41 +249,75 @@ fn told(state: &State, (seed, seeds): (u64, usize), class: Option<String>, size:
     parts.join(" · ")
 }
 
+/// What the chosen picture is gone on from: what the sliders make of it, or itself. Until it has come, nothing can be made
+/// of it.
+fn base(state: &State) -> Option<ImageRequest> {
+    state.paint.edited().or_else(|| state.paint.usable(state.paint.selected))
+}
+
+/// Draws pictures that differ from the chosen one so much.
+pub(super) fn vary(state: &mut State, distance: f32) {
+    let Some(base) = base(state) else { return };
+    let seed = state.preferences.painting.seed;
+    let requests = (0..VARIATIONS as u64).map(|i| varied(&base, distance, seed.wrapping_add(i)));
+    let requests: Vec<ImageRequest> = requests.collect();
+    state.preferences.painting.seed = seed.wrapping_add(VARIATIONS as u64) % preferences::MOST_SEED;
+    // Where they come can be seen.
+    state.paint.large = None;
+    state.ask(Action::Draw(requests));
+}
+
+/// Keeps what the sliders make as a picture of its own.
+pub(super) fn keep_edited(state: &mut State) {
+    if let Some(request) = state.paint.edited() {
+        state.ask(Action::Draw(vec![request]));
+    }
+}
+
+/// Copies the chosen picture to the clipboard.
+pub(super) fn copy(ui: &Ui, state: &State) {
+    if let Some(chosen) = state.paint.chosen_whole() {
+        let picture = &chosen.picture;
+        let size = [picture.width as usize, picture.height as usize];
+        ui.ctx().copy_image(egui::ColorImage::from_rgb(size, &picture.rgb));
+    }
+}
+
 fn buttons_ui(ui: &mut Ui, state: &mut State) {
     let Some(chosen) = state.paint.chosen() else { return };
     let (path, starred) = (chosen.path.clone(), chosen.mark.starred);
     let edited = state.paint.edited();
-    // Until the picture has come, nothing can be made of it.
-    let base = edited.clone().or_else(|| state.paint.usable(state.paint.selected));
+    let base = base(state);
     let by_open = base.is_some();
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.spacing_mut().item_spacing.x = 6.0;
         ui.add_enabled_ui(by_open, |ui| {
             for (key, tip, distance) in [(Key::Near, Key::NearTip, NEAR), (Key::Far, Key::FarTip, FAR)] {
                 let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(key));
                 if button.on_hover_text(state.t(tip)).clicked() {
-                    let seed = state.preferences.painting.seed;
-                    let Some(base) = &base else { continue };
-                    let requests = (0..VARIATIONS as u64).map(|i| varied(base, distance, seed.wrapping_add(i)));
-                    let requests: Vec<ImageRequest> = requests.collect();
-                    state.preferences.painting.seed = seed.wrapping_add(VARIATIONS as u64) % preferences::MOST_SEED;
-                    state.ask(Action::Draw(requests));
-                }
-            }
-            if is_texture(state) {
-                let on = state.paint.tiled;
-                let toggle = widgets::icon_toggle(ui, Icon::Tiles, state.t(Key::Tiled), on);
-                if toggle.on_hover_text(state.t(Key::TiledTip)).clicked() {
-                    state.paint.tiled = !on;
-                }
-            }
-            if let Some(request) = edited.clone() {
-                let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::KeepPicture));
-                if button.on_hover_text(state.t(Key::KeepPictureTip)).clicked() {
-                    state.ask(Action::Draw(vec![request]));
+                    vary(state, distance);
                 }
             }
         });
+        let here = state.paint.chosen_whole().is_some();
+        let button =
+            ui.add_enabled_ui(here, |ui| widgets::icon_button(ui, Icon::Sliders, state.t(Key::UseSettings))).inner;
+        if button.on_hover_text(state.t(Key::UseSettingsTip)).clicked() {
+            state.ask(Action::UseSettings);
+        }
+        if is_texture(state) {
+            let on = state.paint.tiled;
+            let toggle = widgets::icon_toggle(ui, Icon::Tiles, state.t(Key::Tiled), on);
+            if toggle.on_hover_text(state.t(Key::TiledTip)).clicked() {
+                state.paint.tiled = !on;
+            }
+        }
+        if edited.is_some() {
+            let button = widgets::button(ui, widgets::Look::Hairline, None, state.t(Key::KeepPicture));
+            if button.on_hover_text(state.t(Key::KeepPictureTip)).clicked() {
+                keep_edited(state);
+            }
+        }
     });
     ui.add_space(6.0);
     ui.horizontal(|ui| {
@@ -236,12 +340,8 @@ fn buttons_ui(ui: &mut Ui, state: &mut State) {
                 state.command(crate::ui::Command::SaveFile);
             }
             let button = widgets::icon_button(ui, Icon::Copy, state.t(Key::CopyPicture));
-            if button.on_hover_text(state.t(Key::CopyPictureTip)).clicked()
-                && let Some(chosen) = state.paint.chosen_whole()
-            {
-                let picture = &chosen.picture;
-                let size = [picture.width as usize, picture.height as usize];
-                ui.ctx().copy_image(egui::ColorImage::from_rgb(size, &picture.rgb));
+            if button.on_hover_text(state.t(Key::CopyPictureTip)).clicked() {
+                copy(ui, state);
             }
             let button = widgets::icon_button(ui, Icon::Delete, state.t(Key::BinPicture));
             if button.on_hover_text(state.t(Key::BinPictureTip)).clicked() {

@@ -128,6 +128,12 @@ impl Shelf {
         id
     }
 
+    /// Takes all pictures out; numbers go on.
+    pub fn empty(&mut self) {
+        let (numbered, query) = (self.numbered, Query { sort: self.query.sort, ..Query::default() });
+        *self = Self { numbered, query, ..Self::default() };
+    }
+
     /// Takes a picture out.
     pub fn remove(&mut self, id: PictureId) {
         let Some(entry) = self.entries.remove(&id) else { return };

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use egui::{
-    Align2, CornerRadius, Id, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2,
-    vec2,
-};
+use egui::{CornerRadius, Id, Rect, ScrollArea, Sense, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui_plot::{HoverPosition, Line, Plot, PlotPoints};
 
 use super::{PaintView, textures::Textures};
 use crate::{
@@ -271,31 +269,35 @@ fn teaching_ui(ui: &mut Ui, state: &mut State) {
 
 /// The distance over the steps, on a logarithmic scale.
 fn curve_ui(ui: &mut Ui, teaching: &Teaching, name: &str) {
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width().min(560.0), 96.0), Sense::hover());
     let palette = theme::palette(ui);
-    ui.painter().rect_filled(rect, theme::RADIUS, palette.panel);
-    let logs: Vec<f32> = teaching.distances.iter().map(|distance| distance.max(1e-3).ln()).collect();
-    let (low, high) = logs.iter().fold((f32::MAX, f32::MIN), |(low, high), y| (low.min(*y), high.max(*y)));
-    let inside = rect.shrink2(vec2(10.0, 12.0));
-    let every = teaching.steps.div_ceil(200).max(1) as f32;
-    let point = |(at, y): (usize, &f32)| {
-        let x = (at + 1) as f32 * every / teaching.steps.max(1) as f32;
-        let y = (y - low) / (high - low).max(1e-3);
-        pos2(inside.left() + x.min(1.0) * inside.width(), inside.bottom() - y * inside.height())
-    };
-    ui.painter().line(logs.iter().enumerate().map(point).collect(), Stroke::new(1.5, palette.accent));
+    let every = teaching.steps.div_ceil(200).max(1) as f64;
+    let point = |(at, distance): (usize, &f32)| [(at + 1) as f64 * every, f64::from(distance.max(1e-3)).log10()];
+    let points: Vec<[f64; 2]> = teaching.distances.iter().enumerate().map(point).collect();
+    ui.style_mut().override_font_id = Some(theme::small());
+    let plot = Plot::new("distance")
+        .grid_color(palette.hairline)
+        .width(ui.available_width().min(560.0))
+        .height(120.0)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .include_x(0.0)
+        .include_x(teaching.steps as f64)
+        .show_x(false)
+        .show_y(false)
+        .y_axis_formatter(|mark, _| format!("{:.1}", 10.0_f64.powf(mark.value)))
+        .label_formatter(|hover| match hover {
+            HoverPosition::NearDataPoint { position, .. } => Some(format!("{:.2}", 10.0_f64.powf(position.y))),
+            HoverPosition::Elsewhere { .. } => None,
+        });
+    let shown = plot.show(ui, |plot| {
+        plot.line(Line::new(name, PlotPoints::from(points)).color(palette.accent).width(1.5));
+    });
+    ui.style_mut().override_font_id = None;
     let now = teaching.distances.last().map_or(0.0, |distance| f64::from(*distance));
-    let words = format!("{now:.1}");
-    widgets::line(
-        ui.painter(),
-        rect.right_top() + vec2(-10.0, 8.0),
-        Align2::RIGHT_TOP,
-        &words,
-        theme::small(),
-        palette.muted,
-        80.0,
-    );
-    response.widget_info(|| {
+    shown.response.widget_info(|| {
         let mut info = WidgetInfo::labeled(Role::Image, true, name);
         info.value = Some(now);
         info

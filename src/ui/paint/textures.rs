@@ -77,11 +77,12 @@ impl Textures {
 
     /// The texture of a whole picture in a slot.
     pub fn large(&mut self, ctx: &Context, slot: usize, id: PictureId, picture: &Picture) -> TextureId {
-        let load = || (id, ctx.load_texture(format!("large {slot}"), image(picture), OPTIONS));
+        let most = ctx.input(|input| input.max_texture_side);
+        let load = || (id, ctx.load_texture(format!("large {slot}"), fitted(picture, most), SMALLER));
         let (known, texture) = self.large.entry(slot).or_insert_with(load);
         if *known != id {
             *known = id;
-            texture.set(image(picture), OPTIONS);
+            texture.set(fitted(picture, most), SMALLER);
         }
         texture.id()
     }
@@ -91,8 +92,9 @@ impl Textures {
         if let Some((_, texture)) = self.tiled.as_ref().filter(|(known, _)| *known == id) {
             return texture.id();
         }
-        let options = TextureOptions { wrap_mode: egui::TextureWrapMode::Repeat, ..OPTIONS };
-        let texture = ctx.load_texture("tiled", image(picture), options);
+        let options = TextureOptions { wrap_mode: egui::TextureWrapMode::Repeat, ..SMALLER };
+        let most = ctx.input(|input| input.max_texture_side);
+        let texture = ctx.load_texture("tiled", fitted(picture, most), options);
         self.tiled.insert((id, texture)).1.id()
     }
 
@@ -126,7 +128,51 @@ impl Textures {
 }
 
 const OPTIONS: TextureOptions = TextureOptions::LINEAR;
+/// For pictures that may be shown much smaller than they are.
+const SMALLER: TextureOptions =
+    TextureOptions { mipmap_mode: Some(egui::TextureFilter::Linear), ..TextureOptions::LINEAR };
 
 fn image(picture: &Picture) -> ColorImage {
     ColorImage::from_rgb([picture.width as usize, picture.height as usize], &picture.rgb)
+}
+
+/// A picture for a graphics card whose textures have at most so many pixels each way: a larger one is shown by the means of
+/// squares of its pixels.
+fn fitted(picture: &Picture, most: usize) -> ColorImage {
+    let [wide, high] = [picture.width as usize, picture.height as usize];
+    let factor = wide.max(high).div_ceil(most.max(1));
+    if factor <= 1 {
+        return image(picture);
+    }
+    let (columns, rows) = (wide.div_ceil(factor), high.div_ceil(factor));
+    let mean = |column: usize, row: usize| {
+        let (mut sums, mut count) = ([0_u32; 3], 0);
+        for y in row * factor..((row + 1) * factor).min(high) {
+            for x in column * factor..((column + 1) * factor).min(wide) {
+                let at = (y * wide + x) * 3;
+                sums.iter_mut().zip(&picture.rgb[at..at + 3]).for_each(|(sum, value)| *sum += u32::from(*value));
+                count += 1;
+            }
+        }
+        sums.map(|sum| (sum / count.max(1)) as u8)
+    };
+    let rgb: Vec<u8> = (0..rows).flat_map(|row| (0..columns).flat_map(move |column| mean(column, row))).collect();
+    ColorImage::from_rgb([columns, rows], &rgb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_for_the_graphics_card_is_shown_smaller() {
+        let rgb = (0..7 * 3).flat_map(|at| [at as u8 * 10, 0, 255]).collect();
+        let picture = Picture { width: 7, height: 3, rgb };
+        assert_eq!(fitted(&picture, 7).size, [7, 3]);
+        let small = fitted(&picture, 3);
+        assert_eq!(small.size, [3, 1]);
+        // Rows begin at 0, 70 and 140.
+        assert_eq!(small.pixels[0].to_array(), [80, 0, 255, 255]);
+        assert_eq!(small.pixels[2].to_array(), [130, 0, 255, 255]);
+    }
 }

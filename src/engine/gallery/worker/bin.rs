@@ -12,7 +12,7 @@ use super::{
 use crate::{Error, Result};
 
 /// The folder of what was thrown away, beside the pictures.
-const BIN: &str = "bin";
+pub const BIN: &str = "bin";
 
 /// Where a thrown-away picture lies.
 fn in_bin(path: &Path) -> PathBuf {
@@ -70,11 +70,46 @@ impl Worker {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
         fs::rename(&from, path).map_err(failed)?;
-        if let Some(name) = name_of(path) {
+        // The bin itself may be read just now.
+        if let Some(name) = name_of(path).filter(|_| path.parent() == Some(&self.folder)) {
             let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta)).unwrap_or_default();
             self.read_file(name.to_owned(), stamp);
             self.show(|state| state.shown = Some(path.to_owned()));
         }
         Ok(())
+    }
+
+    /// Takes pictures out of the bin, whose folder is read: each as `leave` has it. Those that stay are shown again.
+    pub(super) fn leave_bin(&mut self, paths: &[PathBuf], leave: fn(&Path) -> Result<()>) -> Result<()> {
+        let (mut gone, mut failed) = (Vec::new(), None);
+        // Nothing but the bin is ever emptied.
+        let is_bin = self.folder.file_name().is_some_and(|name| name == BIN);
+        for path in paths.iter().filter(|path| is_bin && path.parent() == Some(&self.folder)) {
+            let Some(name) = name_of(path) else { continue };
+            match leave(path) {
+                Ok(()) => gone.push(name.to_owned()),
+                Err(why) => {
+                    failed.get_or_insert(why);
+                    let known = self.known.get(name).and_then(|known| known.entry.clone());
+                    let arrival = known.map(|entry| Arrival { entry, drawn: None, thumbnail: None });
+                    self.show(|state| state.arrived.extend(arrival));
+                }
+            }
+        }
+        self.forget(&gone);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Back to the folder that the bin is in, under another name if there is one of its own by now.
+    pub(super) fn unbin_one(path: &Path) -> Result<()> {
+        let failed = |why: std::io::Error| Error::file(("restore", "恢复"), path, &why);
+        let folder = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        let to = folder.join(path.file_name().unwrap_or_default());
+        let to = if to.exists() { free_name(&to, "again") } else { to };
+        fs::rename(path, to).map_err(failed)
+    }
+
+    pub(super) fn destroy_one(path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(|why| Error::file(("delete", "删除"), path, &why))
     }
 }

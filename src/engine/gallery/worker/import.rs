@@ -44,7 +44,8 @@ impl Worker {
         }
         let file = contents.file;
         let picture = Picture { width: file.width, height: file.height, rgb: file.rgb };
-        self.drawn(&Arc::new(Painted { path: Some(kept), recipe, picture }), true);
+        self.drawn(&Arc::new(Painted { path: Some(kept.clone()), recipe, picture }), true);
+        self.show(|state| state.imported = Some(kept));
         Ok(())
     }
 

@@ -49,7 +49,12 @@ impl Worker {
         self.known.clear();
         self.unread = Unread::default();
         (self.folder, self.index, self.marks) = (folder, None, Marks::default());
-        self.show(|state| (state.passed_over, state.reading) = (0, None));
+        self.show(|state| {
+            (state.passed_over, state.reading) = (0, None);
+            // What came of another folder is not of this one.
+            (state.arrived, state.gone, state.thumbnails) = Default::default();
+        });
+        self.wanted.clear();
         // Nothing is made before there is a picture.
         if self.folder.is_dir() {
             self.open_index();
