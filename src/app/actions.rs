@@ -181,6 +181,9 @@ impl App {
     fn escape(&mut self) {
         if self.state.page == Page::Paint {
             let view = &self.state.paint;
+            if view.was_typed_into() {
+                return;
+            }
             if view.in_bin && view.large.is_none() && view.shelf.several.is_empty() {
                 return self.show_bin(false);
             }

@@ -133,12 +133,17 @@ impl App {
         let settings = &mut self.state.preferences.painting;
         (settings.class, settings.truncation) = (request.class, request.truncation);
         settings.size = request.size.unwrap_or(settings.size);
-        if let Some(part) = request.seeds.first() {
-            settings.seed = part.seed % MOST_SEED;
-        }
-        // The line of words has been obeyed long ago, and does not change it back.
-        self.state.paint.obeyed.clone_from(&self.state.paint.words);
-        self.state.toasts.add(Kind::Done, told(Key::SettingsUsed, &[]), None);
+        // Only a picture of one seed, not steered and of a size of numbers that the slider has, is drawn again by it.
+        let seed = match request.seeds.as_slice() {
+            [part] if part.seed < MOST_SEED && request.directions.is_empty() && request.style.is_none() => {
+                Some(part.seed)
+            }
+            _ => None,
+        };
+        settings.seed = seed.unwrap_or(settings.seed);
+        self.state.paint.forget_words();
+        let key = if seed.is_some() { Key::SettingsUsed } else { Key::SettingsUsedButSeed };
+        self.state.toasts.add(Kind::Done, told(key, &[]), None);
     }
 
     /// Enlarges the chosen picture, or what the sliders make of it.

@@ -47,6 +47,10 @@ impl App {
         }
         let is_here = self.state.page == Page::Sound;
         let was_here = std::mem::replace(&mut self.at_sound, is_here);
+        if is_here && !was_here && self.state.sound.activity == SoundActivity::Idle {
+            // A controller that was pulled out and plugged in meanwhile is listened to again.
+            self.told_controller = None;
+        }
         if is_here && (!was_here || ctx.input(|input| !input.events.is_empty())) {
             self.ready_sound();
         }
@@ -76,13 +80,16 @@ impl App {
             (now.error.take(), now.recorded.clone())
         });
         if let Some(why) = error {
-            self.state.sound.variations = None;
+            // What is being made goes on without a device.
+            if self.state.sound.activity == SoundActivity::Idle {
+                self.state.sound.variations = None;
+            }
             self.state.toasts.error(why);
         }
         if self.sound_opened {
             self.follow_controller();
         }
-        if self.sound_opened && is_here && self.state.preferences.sound.controller.is_some() {
+        if self.sound_opened && self.state.preferences.sound.controller.is_some() {
             self.look_for_controller(ctx);
         }
         let view = &self.state.sound;

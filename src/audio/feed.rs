@@ -76,6 +76,16 @@ impl Controls {
         self.unwanted.store(frames, Ordering::Release);
     }
 
+    /// What must wait at most before a frame is taken, in seconds.
+    pub(super) fn most_s(&self) -> f32 {
+        f32::from_bits(self.most.load(Ordering::Relaxed))
+    }
+
+    /// Whether nothing more comes.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
     /// Says that nothing more comes, so that the end is not taken for a starvation.
     pub fn set_complete(&self, complete: bool) {
         self.complete.store(complete, Ordering::Release);

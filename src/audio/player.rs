@@ -53,6 +53,13 @@ struct Open {
     pushed: u64,
 }
 
+impl Open {
+    /// Frames below which the device may rightly wait for more.
+    fn cushion(&self, controls: &Controls) -> usize {
+        if controls.is_complete() { 0 } else { (controls.most_s() * self.format.sample_rate_hz as f32) as usize }
+    }
+}
+
 impl Player {
     /// Opens a device, the default one without an id, for sound of `source_rate_hz`. At most `latency_s` of it waits in
     /// the queue; playing begins when `preroll_s` of it does, or when it is [completed](Self::complete), and
@@ -154,13 +161,14 @@ impl Player {
     pub fn tend(&mut self) -> bool {
         if let Some(device) = &self.device {
             let waiting = device.queue.buffer().capacity() - device.queue.slots();
-            let should_take = waiting > 0 && !self.controls.is_paused();
+            let should_take = waiting > device.cushion(&self.controls) && !self.controls.is_paused();
             if self.watch.has_stalled(if should_take { waiting } else { usize::MAX }) && should_take {
                 self.lose();
             }
         }
         self.reconnect();
-        std::mem::take(&mut self.has_gone)
+        // One that was found again at once needs no words.
+        std::mem::take(&mut self.has_gone) && self.device.is_none()
     }
 
     fn lose(&mut self) {

@@ -239,7 +239,7 @@ fn mark(folder: &Path, changes: BTreeMap<String, TakeMark>) -> Result<()> {
     let path = folder.join(MARKS);
     let mut marks: BTreeMap<String, TakeMark> = BTreeMap::new();
     if path.exists() {
-        match serde_json::from_str(&files::read_text(&path, MOST_MARKS_BYTES)?) {
+        match serde_json::from_slice(&files::read_bytes(&path, MOST_MARKS_BYTES)?) {
             Ok(known) => marks = known,
             Err(_) => set_aside(&path)?,
         }
@@ -280,18 +280,20 @@ fn open(path: &Path) -> Result<(Clip, SoundRecipe)> {
     Ok((clip, recipe))
 }
 
+/// Frames of a sound that is opened: four hours at 48 kHz, since somebody may have recorded for longer than pieces are made.
+const MOST_FRAMES: u64 = 2 * MOST_SAMPLES;
+
 /// The samples of a file, its channels mixed, their rate, and its comment. A WAV is read piece by piece, for it may be
 /// long.
 fn mono(path: &Path) -> Result<(Vec<f32>, u32, Option<String>)> {
     let check = |rate_hz: u32, frames: u64| {
-        let sensible = (1_000..=768_000).contains(&rate_hz);
-        let longest = MOST_SAMPLES.min(audio::MOST_S * u64::from(rate_hz));
-        if sensible && frames <= longest { Ok(()) } else { Err(too_long(path)) }
+        let is_sensible = (1_000..=768_000).contains(&rate_hz) && frames <= MOST_FRAMES;
+        if is_sensible { Ok(()) } else { Err(too_long(path)) }
     };
     if let Ok(head) = wav_stream::head(path) {
         check(head.sample_rate_hz, head.frames)?;
         // What cannot be read like that may be a WAV of a rarer kind.
-        if let Ok(samples) = wav_stream::mono(path) {
+        if let Ok(samples) = wav_stream::mono(path, MOST_FRAMES) {
             return Ok((samples, head.sample_rate_hz, head.comment));
         }
     }
@@ -314,9 +316,9 @@ fn too_long(path: &Path) -> Error {
     let name = path.display();
     Error::new(
         format!(
-            "“{name}” is longer than two hours, or its rate is not between 1,000 and 768,000 Hz; split or convert it first."
+            "“{name}” is longer than four hours at 48 kHz, or its rate is not between 1,000 and 768,000 Hz; split or convert it first."
         ),
-        format!("“{name}”超过两小时，或采样率不在 1,000 至 768,000 Hz 之间；请先拆分或转换。"),
+        format!("“{name}”超过四小时（48 kHz），或采样率不在 1,000 至 768,000 Hz 之间；请先拆分或转换。"),
     )
 }
 
@@ -405,17 +407,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_two_hours_is_refused_unread() {
+    fn what_is_longer_than_four_hours_is_refused_unread() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("long.wav");
-        let bytes_of_samples = 2 * 7_200_001_u32;
+        let bytes_of_samples = u32::try_from(2 * (MOST_FRAMES + 1)).expect("fits into a file");
         let mut bytes = wav::encode(&[], (1_000, 1), Depth::Int16, None).expect("WAV");
         let at = bytes.len() - 4;
         bytes[at..].copy_from_slice(&bytes_of_samples.to_le_bytes());
         std::fs::write(&path, &bytes).expect("written");
         let file = std::fs::File::options().write(true).open(&path).expect("a file");
         file.set_len(bytes.len() as u64 + u64::from(bytes_of_samples)).expect("longer, and empty");
-        assert!(open(&path).expect_err("refused").to_string().contains("two hours"));
+        assert!(open(&path).expect_err("refused").to_string().contains("four hours"));
     }
 
     #[test]
@@ -430,11 +432,11 @@ mod tests {
             .expect("marked");
         let known: BTreeMap<String, TakeMark> = serde_json::from_str(&kept(&folder)).expect("JSON");
         assert_eq!(known.keys().collect::<Vec<_>>(), ["a.wav", "c.wav"]);
-        // A damaged file is set aside.
-        std::fs::write(folder.join(MARKS), "{\"a.wav\": ").expect("written");
+        // A damaged file is set aside, also one that is no text.
+        std::fs::write(folder.join(MARKS), b"{\"a.wav\": \xFF").expect("written");
         mark(&folder, BTreeMap::from([("d.wav".to_owned(), marked("D"))])).expect("marked");
         assert!(kept(&folder).contains("d.wav") && !kept(&folder).contains("a.wav"));
-        let aside = std::fs::read_to_string(folder.join("takes.damaged.json")).expect("set aside");
-        assert_eq!(aside, "{\"a.wav\": ");
+        let aside = std::fs::read(folder.join("takes.damaged.json")).expect("set aside");
+        assert_eq!(aside, b"{\"a.wav\": \xFF");
     }
 }

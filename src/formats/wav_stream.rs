@@ -136,7 +136,7 @@ pub fn head(path: &Path) -> Result<Head> {
         if !wav::is_wav(&begin) {
             return Ok(None);
         }
-        let (mut head, mut frame_bytes, mut at) = (Head::default(), 0_u64, 12_u64);
+        let (mut head, mut frame_bytes, mut at, mut samples_at) = (Head::default(), 0_u64, 12_u64, None);
         for _ in 0..MOST_CHUNKS {
             let mut chunk = [0; 8];
             if at + 8 > len || file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut chunk)).is_err() {
@@ -153,7 +153,11 @@ pub fn head(path: &Path) -> Result<Head> {
                     head.sample_rate_hz = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
                     frame_bytes = u64::from(u16::from_le_bytes([format[12], format[13]]));
                 }
-                b"data" if frame_bytes > 0 => head.frames = there / frame_bytes,
+                // The first one, which is read.
+                b"data" if frame_bytes > 0 && samples_at.is_none() => {
+                    samples_at = Some(at);
+                    head.frames = there / frame_bytes;
+                }
                 b"LIST" if there == size && size <= MOST_LIST_BYTES && head.comment.is_none() => {
                     // As a file of its own, which the reader of texts takes.
                     let mut list = begin.to_vec();
@@ -177,8 +181,8 @@ pub fn head(path: &Path) -> Result<Head> {
 /// The samples of a WAV that [`wav::read`] reads, its channels mixed, without holding the file in memory.
 ///
 /// # Errors
-/// When it cannot be read, or is of a rarer kind.
-pub fn mono(path: &Path) -> Result<Vec<f32>> {
+/// When it cannot be read, is of a rarer kind, or has more than `most` frames.
+pub fn mono(path: &Path, most: u64) -> Result<Vec<f32>> {
     let failed = |why: hound::Error| match why {
         hound::Error::IoError(why) => Error::file(("read", "读取"), path, &why),
         why => Error::new(
@@ -191,13 +195,16 @@ pub fn mono(path: &Path) -> Result<Vec<f32>> {
     let WavSpec { channels, bits_per_sample, sample_format, .. } = reader.spec();
     // No more than the file can hold, whatever it says.
     let frame_bytes = u64::from(channels.max(1)) * u64::from(bits_per_sample.div_ceil(8).max(1));
-    let most = u64::from(reader.duration()).min(len / frame_bytes);
+    let frames = u64::from(reader.duration()).min(len / frame_bytes);
+    if frames > most {
+        return Err(failed(hound::Error::TooWide));
+    }
     let samples = match sample_format {
-        SampleFormat::Float => mixed(reader.samples::<f32>(), channels, most as usize),
+        SampleFormat::Float => mixed(reader.samples::<f32>(), channels, frames as usize),
         SampleFormat::Int => {
             let scale = 2.0_f64.powi(i32::from(bits_per_sample) - 1).recip();
             let samples = reader.samples::<i32>().map(|sample| Ok((f64::from(sample?) * scale) as f32));
-            mixed(samples, channels, most as usize)
+            mixed(samples, channels, frames as usize)
         }
     };
     samples.map_err(failed)
@@ -237,9 +244,11 @@ mod tests {
         for (channels, depth) in [(1, Depth::Float32), (2, Depth::Int16), (3, Depth::Int24), (6, Depth::Float32)] {
             let bytes = wav::encode(&samples, (8_000, channels), depth, None).expect("WAV");
             std::fs::write(&path, &bytes).expect("written");
-            assert_eq!(mono(&path).expect("reads"), wav::read(&bytes).expect("reads").mono(), "{channels}");
+            let frames = 600 / u64::from(channels);
+            assert_eq!(mono(&path, frames).expect("reads"), wav::read(&bytes).expect("reads").mono(), "{channels}");
+            assert!(mono(&path, frames - 1).is_err(), "too long");
             std::fs::write(&path, &bytes[..bytes.len() - 9]).expect("written");
-            assert!(mono(&path).is_err(), "cut short");
+            assert!(mono(&path, frames).is_err(), "cut short");
         }
     }
 

@@ -512,8 +512,9 @@ strings! {
     PixelForPixelTip: "A pixel of the picture for each of the screen  (double click)", "图片一像素对应屏幕一像素（双击）";
     CloseIs: "{0} %", "{0} %";
     UseSettings: "Use its settings", "使用其设置";
-    UseSettingsTip: "Set model, class, truncation, size and seed as this picture has them", "按此图设定模型、类别、截断、尺寸与种子";
+    UseSettingsTip: "Use its settings: set model, class, truncation, size and seed as this picture has them", "使用其设置：按此图设定模型、类别、截断、尺寸与种子";
     SettingsUsed: "Model, class, truncation, size and seed are those of the picture now; Generate draws it first.", "模型、类别、截断、尺寸与种子已设为此图的；点击“生成”将首先绘出它。";
+    SettingsUsedButSeed: "Model, class, truncation and size are those of the picture now; its seed is none that the slider has, so the next ones are others.", "模型、类别、截断与尺寸已设为此图的；它的种子不在滑块范围内，之后绘出的是别的图。";
     ModelNotHere: "The model that drew this, {0}, is not here; open its file on the Models page.", "绘制此图的模型 {0} 不在本机；请在“模型”页打开其文件。";
     PictureOf: "Picture, seed {0}", "图片，种子 {0}";
     SeedIs: "Seed {0}", "种子 {0}";
@@ -780,9 +781,9 @@ strings! {
     InstrumentTip: "What the network plays, also while you hold a key", "网络演奏的乐器，演奏中也可更换";
     Velocity: "Velocity", "力度";
     VelocityTip: "How hard keys are struck: louder and brighter", "击键的力度：更响、更亮";
-    SoundTemperatureTip: "How much unlikely values count, from the next take on: low keeps to the likeliest, 1 is as the network learnt", "不太可能的取值占多大分量，从下一段起生效：低则只取最可能的，1 为网络所学";
+    SoundTemperatureTip: "How much unlikely values count: low keeps to the likeliest, 1 is as the network learnt", "不太可能的取值占多大分量：低则只取最可能的，1 为网络所学";
     Noise: "Noise", "噪声";
-    NoiseTip: "How far each sample strays from what the network expects, from the next take on: low is clean, high is airy", "每个采样偏离网络预期的程度，从下一段起生效：低则干净，高则多气声";
+    NoiseTip: "How far each sample strays from what the network expects: low is clean, high is airy", "每个采样偏离网络预期的程度：低则干净，高则多气声";
     SoundSeedTip: "The same notes with the same seed give the same sound", "相同的音符和种子得到相同的声音";
     Output: "Output", "输出";
     Device: "Device", "设备";

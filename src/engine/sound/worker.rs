@@ -384,7 +384,9 @@ impl Worker {
 
     /// A little of the work.
     fn step(&mut self) -> Result<()> {
-        self.tend_player();
+        if !matches!(self.mode, Mode::Idle) {
+            self.tend_player();
+        }
         let waiting_s = self.player.as_ref().map_or(f32::MAX, Player::waiting_s);
         self.mind_deadline(waiting_s);
         match &mut self.mode {

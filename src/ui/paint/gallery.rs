@@ -238,17 +238,27 @@ pub(super) fn keys(ui: &Ui, state: &mut State) {
         state.paint.large = None;
         ui.memory_mut(|memory| memory.request_focus(bar::search_id()));
     }
-    if pressed(Modifiers::NONE, Press::S) {
+    // Keys that are held down do these only once.
+    let once = |wanted: Press| {
+        let is_it = |event: &egui::Event| match event {
+            egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. } => {
+                *key == wanted && modifiers.is_none()
+            }
+            _ => false,
+        };
+        ui.input(|input| input.events.iter().any(is_it))
+    };
+    if once(Press::S) {
         let paths = marks::paths(state);
         let starred = state.paint.chosen().is_some_and(|chosen| chosen.mark.starred);
         marks::change(state, paths, MarkChange::Star(!starred));
     }
     for (key, distance) in [(Press::N, panel::NEAR), (Press::F, panel::FAR)] {
-        if pressed(Modifiers::NONE, key) {
+        if once(key) {
             panel::vary(state, distance);
         }
     }
-    if pressed(Modifiers::NONE, Press::K) {
+    if once(Press::K) {
         panel::keep_edited(state);
     }
     if ui.input(|input| input.events.iter().any(|event| matches!(event, egui::Event::Copy))) {

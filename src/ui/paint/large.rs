@@ -95,6 +95,11 @@ pub(super) fn large_ui(ui: &mut Ui, state: &mut State) {
     let what = panel::what_of(state, &entry);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &what));
     widgets::focus_ring(ui, &response, theme::RADIUS);
+    if response.has_focus() {
+        // Arrows are the picture's.
+        let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
+    }
     look(ui, &mut large, (canvas, pixels), &response);
     large.keep_in_sight(canvas, pixels);
     let place = large.place(canvas, pixels);

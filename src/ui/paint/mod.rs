@@ -125,6 +125,8 @@ pub struct PaintView {
     asked: Asked,
     /// Whether something had the keyboard in the last frame: its Enter is not the gallery's.
     had_focus: bool,
+    /// Whether that was a field.
+    had_text_focus: bool,
     /// The picture shown large.
     pub selected: Option<PictureId>,
     /// A second one, to be mixed with it.
@@ -159,6 +161,17 @@ impl PaintView {
     /// Whether pictures are being drawn, enlarged or exported.
     pub fn is_busy(&self) -> bool {
         self.drawing.is_some() || self.enlarging.is_some() || self.exporting.is_some()
+    }
+
+    /// What the line of words asked for last does not hold any more.
+    pub fn forget_words(&mut self) {
+        self.obeyed.clone_from(&self.words);
+        self.next_steps.clear();
+    }
+
+    /// Whether a field had the keyboard in the last frame: its Escape is the field's.
+    pub fn was_typed_into(&self) -> bool {
+        self.had_text_focus
     }
 
     /// From now on the pictures are those of the bin, or of the gallery again; they are to come yet.
@@ -393,6 +406,7 @@ pub fn paint_ui(ui: &mut Ui, state: &mut State) {
         View::Teach => teach::teach_ui(ui, state),
     });
     state.paint.had_focus = ui.memory(|memory| memory.focused()).is_some();
+    state.paint.had_text_focus = ui.ctx().text_edit_focused();
     preview(state);
     sketch(state);
     for path in state.paint.missing() {

@@ -282,6 +282,7 @@ fn curve_ui(ui: &mut Ui, teaching: &Teaching, name: &str) {
         .allow_zoom(false)
         .allow_scroll(false)
         .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
         .allow_double_click_reset(false)
         .include_x(0.0)
         .include_x(teaching.steps as f64)

@@ -161,10 +161,9 @@ pub(super) fn spectrum_ui(ui: &mut Ui, state: &mut State, height: f32) {
         .allow_zoom(false)
         .allow_scroll(false)
         .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
         .allow_double_click_reset(false)
         .auto_bounds(false)
-        .default_x_bounds(LOWEST_HZ.log2(), highest.log2())
-        .default_y_bounds(LEVELS_DB.0, LEVELS_DB.1)
         .show_x(false)
         .show_y(false)
         .x_grid_spacer(|input| octave_marks(input.bounds))
@@ -178,6 +177,9 @@ pub(super) fn spectrum_ui(ui: &mut Ui, state: &mut State, height: f32) {
     let line: Vec<[f64; 2]> = found.levels.iter().map(octaves).collect();
     let tops: Vec<[f64; 2]> = found.peaks.iter().map(octaves).collect();
     let shown = plot.show(ui, |plot| {
+        // Another take may have another rate.
+        plot.set_plot_bounds_x(LOWEST_HZ.log2()..=highest.log2());
+        plot.set_plot_bounds_y(LEVELS_DB.0..=LEVELS_DB.1);
         plot.line(Line::new(name.clone(), PlotPoints::from(line)).color(palette.accent).width(1.25));
         plot.points(Points::new("peaks", PlotPoints::from(tops.clone())).color(palette.second).radius(3.0));
         for (top, [hz, _]) in tops.iter().zip(&found.peaks) {

@@ -71,6 +71,11 @@ impl Worker {
         }
         fs::rename(&from, path).map_err(failed)?;
         // The bin itself may be read just now.
+        if from.parent() == Some(&self.folder)
+            && let Some(name) = name_of(&from)
+        {
+            self.forget(&[name.to_owned()]);
+        }
         if let Some(name) = name_of(path).filter(|_| path.parent() == Some(&self.folder)) {
             let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta)).unwrap_or_default();
             self.read_file(name.to_owned(), stamp);
@@ -88,6 +93,8 @@ impl Worker {
             let Some(name) = name_of(path) else { continue };
             match leave(path) {
                 Ok(()) => gone.push(name.to_owned()),
+                // Somebody else has taken it.
+                Err(_) if !path.exists() => gone.push(name.to_owned()),
                 Err(why) => {
                     failed.get_or_insert(why);
                     let known = self.known.get(name).and_then(|known| known.entry.clone());

@@ -7,12 +7,15 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
 use super::{
-    super::{ExportKind, Kind, Mark, ToExport, entry::name_of, thumbnail},
+    super::{Entry, ExportKind, Kind, Mark, ToExport, entry::name_of, thumbnail},
     MOST_FILE_BYTES, PIECE, Worker,
 };
 use crate::{
@@ -34,6 +37,8 @@ const LARGEST: u32 = 512;
 /// What is being saved.
 pub(super) struct Export {
     wish: ToExport,
+    /// What is known of each picture: another folder may be read meanwhile.
+    known: Vec<Option<Arc<Entry>>>,
     done: usize,
     form: Form,
 }
@@ -63,17 +68,18 @@ impl Worker {
         if wish.pictures.is_empty() {
             return Ok(());
         }
+        let known: Vec<_> = wish.pictures.iter().map(|path| self.entry_of(path)).collect();
         let form = match wish.kind {
-            ExportKind::DataSet => self.data_set(&wish)?,
-            ExportKind::Sheet => self.sheet(&wish),
+            ExportKind::DataSet => Self::data_set(&wish, &known)?,
+            ExportKind::Sheet => Self::sheet(&wish, &known),
         };
         let all = wish.pictures.len();
-        self.exports.push_back(Export { wish, done: 0, form });
+        self.exports.push_back(Export { wish, known, done: 0, form });
         self.show(|state| state.exporting = state.exporting.or(Some((0, all))));
         Ok(())
     }
 
-    fn data_set(&self, wish: &ToExport) -> Result<Form> {
+    fn data_set(wish: &ToExport, known: &[Option<Arc<Entry>>]) -> Result<Form> {
         let to = &wish.path;
         let is_taken = match fs::read_dir(to) {
             Ok(mut inside) => inside.next().is_some(),
@@ -88,7 +94,7 @@ impl Worker {
         }
         let work = beside(to);
         fs::create_dir_all(&work).map_err(|why| Error::file(("save", "保存"), to, &why))?;
-        let kinds = wish.pictures.iter().filter_map(|path| self.kind_of(path));
+        let kinds = known.iter().flatten().map(|entry| &entry.kind);
         let (mut models, mut classes) = (BTreeSet::new(), BTreeSet::new());
         for kind in kinds {
             models.insert(kind.model.sha256.clone());
@@ -99,12 +105,11 @@ impl Worker {
         Ok(Form::DataSet { work, rows: Vec::new(), counts: BTreeMap::new(), several })
     }
 
-    fn sheet(&self, wish: &ToExport) -> Form {
+    fn sheet(wish: &ToExport, known: &[Option<Arc<Entry>>]) -> Form {
         let count = u32::try_from(wish.pictures.len()).unwrap_or(u32::MAX);
         let columns = f64::from(count).sqrt().ceil().max(1.0) as u32;
         let rows = count.div_ceil(columns);
-        let known = wish.pictures.iter().filter_map(|path| self.known.get(name_of(path)?)?.entry.as_ref());
-        let wanted = known.map(|entry| entry.size[0].max(entry.size[1])).max().unwrap_or(LARGEST);
+        let wanted = known.iter().flatten().map(|entry| entry.size[0].max(entry.size[1])).max().unwrap_or(LARGEST);
         let fits = (MOST_SHEET_PIXELS as f64 / f64::from(columns) / f64::from(rows)).sqrt() * 0.94;
         let side = wanted.min(LARGEST).min(fits as u32).max(SMALLEST);
         let gap = (side / 24).max(1);
@@ -113,8 +118,10 @@ impl Worker {
         Form::Sheet { columns, side, gap, canvas, sha256: String::new() }
     }
 
-    fn kind_of(&self, path: &Path) -> Option<&Kind> {
-        self.known.get(name_of(path)?)?.entry.as_ref().map(|entry| &*entry.kind)
+    /// What is known of a picture of the folder that is read, or of the one that was read when it was chosen.
+    fn entry_of(&self, path: &Path) -> Option<Arc<Entry>> {
+        let inside = path.parent() == Some(&self.folder);
+        self.known.get(name_of(path)?).filter(|_| inside)?.entry.clone()
     }
 
     /// Saves some of the pictures, and with the last one all of them.
@@ -122,7 +129,7 @@ impl Worker {
         let begun = Instant::now();
         let all = export.wish.pictures.len();
         while export.done < all && begun.elapsed() < PIECE {
-            if let Err(why) = self.export_one(&mut export) {
+            if let Err(why) = Self::export_one(&mut export) {
                 self.drop_export(&export);
                 return Err(why);
             }
@@ -145,7 +152,7 @@ impl Worker {
         Ok(())
     }
 
-    fn export_one(&self, export: &mut Export) -> Result<()> {
+    fn export_one(export: &mut Export) -> Result<()> {
         let Some(path) = export.wish.pictures.get(export.done) else { return Ok(()) };
         let bytes = files::read_bytes(path, MOST_FILE_BYTES)?;
         let contents = recipe::contents(&bytes, path)?;
@@ -159,7 +166,7 @@ impl Worker {
                     )
                 };
                 let Work::Image(recipe) = contents.recipe.ok_or_else(none)??.work else { return Err(none()) };
-                let known = name_of(path).and_then(|name| self.known.get(name)?.entry.as_ref());
+                let known = export.known.get(export.done).and_then(Option::as_ref);
                 let kind = known.map(|entry| &*entry.kind).filter(|kind| kind.class == recipe.request.class);
                 let folder = kind.map(|kind| folder_of(kind, *several)).unwrap_or_default();
                 let count = counts.entry(folder.clone()).or_default();

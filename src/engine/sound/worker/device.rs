@@ -107,7 +107,7 @@ impl Worker {
             _ => None,
         };
         let is_late = bounds
-            .filter(|_| self.player.is_some())
+            .filter(|_| self.player.as_ref().is_some_and(Player::is_there))
             .is_some_and(|(late_s, enough_s)| waiting_s < if self.deadline.is_late() { enough_s } else { late_s });
         self.deadline.set_late(is_late);
     }
