@@ -26,17 +26,6 @@ pub unsafe fn enable_second_order() {
     unsafe { std::env::set_var(SWITCH, "1") };
 }
 
-/// As [`enable_second_order`], where it can be seen that no other thread runs. Whether second derivatives are possible now.
-pub fn try_enable_second_order() -> bool {
-    // Where threads cannot be counted, whoever starts the program has to set the variable.
-    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
-    if alone && std::env::var_os(SWITCH).is_none() {
-        // SAFETY: this is the only thread.
-        unsafe { enable_second_order() };
-    }
-    second_order_is_possible()
-}
-
 /// Whether gradients computed in this thread can be differentiated again.
 pub fn second_order_is_possible() -> bool {
     SECOND_ORDER.with(|on| *on)

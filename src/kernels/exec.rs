@@ -85,6 +85,42 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
+/// As [`vectorised!`], for kernels generic over [`Wide`](crate::kernels::vector::Wide): with registers of sixteen lanes where
+/// `$exec.level` has them.
+macro_rules! widened {
+    ($(#[$meta:meta])* $vis:vis unsafe fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
+        $(#[$meta])*
+        #[inline]
+        $vis unsafe fn $name(level: $crate::kernels::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,f16c")]
+                unsafe fn avx512($($arg: $ty),*) {
+                    // SAFETY: the caller's promise, passed on; the processor has the instructions.
+                    unsafe { $body::<$crate::kernels::vector::Avx512>($($arg),*) }
+                }
+                #[target_feature(enable = "avx2,fma,f16c")]
+                unsafe fn avx2($($arg: $ty),*) {
+                    // SAFETY: as above.
+                    unsafe { $body::<$crate::kernels::vector::Avx2>($($arg),*) }
+                }
+                if level >= $crate::kernels::Level::Avx512 {
+                    // SAFETY: a `Level` in use is present; the rest is the caller's promise.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if level >= $crate::kernels::Level::Avx2 {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            let _ = level;
+            // SAFETY: the caller's promise, passed on.
+            unsafe { $body::<$crate::kernels::vector::Portable>($($arg),*) }
+        }
+    };
+}
+pub(crate) use widened;
+
 /// A buffer that the tasks of a parallel region write to, each its own part.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<T>(*mut T, usize);
@@ -99,6 +135,11 @@ unsafe impl<T: Send> Send for Shared<T> {}
 impl<T> Shared<T> {
     pub(crate) fn new(buffer: &mut [T]) -> Self {
         Self(buffer.as_mut_ptr(), buffer.len())
+    }
+
+    /// The memory that a vector has room for, of which nothing was written yet: only for [`Shared::pointer`].
+    pub(crate) fn of_spare(buffer: &mut Vec<T>) -> Self {
+        Self(buffer.as_mut_ptr(), buffer.capacity())
     }
 
     /// # Safety

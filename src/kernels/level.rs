@@ -18,11 +18,14 @@ pub enum Level {
     Avx2,
     /// AVX2 and VNNI on 32-byte vectors: AVX-512 VNNI with AVX-512 VL, or AVX-VNNI. Float kernels are those of AVX2.
     Vnni,
+    /// What [`Level::Vnni`] is, and AVX-512 (F, BW, DQ, VL): matrix products and convolutions of floats take 64 bytes at a
+    /// time.
+    Avx512,
 }
 
 impl Level {
     /// Every level that kernels exist for.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Vnni];
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Vnni, Self::Avx512];
 
     /// The name used in `ATELIER_SIMD`.
     pub fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Level {
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Vnni => "vnni",
+            Self::Avx512 => "avx512",
         }
     }
 
@@ -51,6 +55,14 @@ impl Level {
                 let wide = std::arch::is_x86_feature_detected!("avx512vnni")
                     && std::arch::is_x86_feature_detected!("avx512vl");
                 Self::Avx2.is_present() && (wide || std::arch::is_x86_feature_detected!("avxvnni"))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Vnni.is_present()
+                    && std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
             }
             _ => false,
         }

@@ -72,6 +72,22 @@ impl Adam {
     /// # Errors
     /// If a gradient does not fit its variable.
     pub fn step(&mut self, gradients: &GradStore) -> Result<()> {
+        self.step_by(|variable| Ok(gradients.get(variable).cloned()))
+    }
+
+    /// Moves every variable by its gradient, which are in the order of the variables.
+    ///
+    /// # Errors
+    /// If a gradient does not fit its variable.
+    pub fn step_with(&mut self, gradients: Vec<Vec<f32>>) -> Result<()> {
+        if gradients.len() != self.variables.len() {
+            bail!("{} gradients for {} variables", gradients.len(), self.variables.len());
+        }
+        let mut gradients = gradients.into_iter();
+        self.step_by(|variable| gradients.next().map(|values| plain(values, variable.shape())).transpose())
+    }
+
+    fn step_by(&mut self, mut gradient: impl FnMut(&Var) -> Result<Option<Tensor>>) -> Result<()> {
         self.steps += 1;
         let s = self.settings;
         let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
@@ -84,7 +100,7 @@ impl Adam {
             epsilon: s.epsilon as f32,
         };
         for (variable, moments) in self.variables.iter().zip(&self.moments) {
-            if let Some(gradient) = gradients.get(variable) {
+            if let Some(gradient) = gradient(variable)? {
                 if gradient.shape() != variable.shape() {
                     bail!("a gradient of shape {:?} for a variable of {:?}", gradient.shape(), variable.shape());
                 }

@@ -15,7 +15,7 @@ use super::{
 /// If the tensor is not `f32` on the CPU.
 pub fn upsample2d(x: &Tensor) -> Result<Tensor> {
     check("resampling", &[x])?;
-    x.contiguous()?.apply_op1(Resample { up: true, weights: [0.5, 1.0, 0.5], offset: 0 })
+    x.contiguous()?.apply_op1(UP)
 }
 
 /// (N, C, H, W) to (N, C, ⌊H / 2⌋, ⌊W / 2⌋): the filter around every second pixel, the first one included.
@@ -28,34 +28,88 @@ pub fn downsample2d(x: &Tensor) -> Result<Tensor> {
     if height % 2 != 0 || width % 2 != 0 {
         bail!("an image of {height} × {width} pixels cannot be halved");
     }
-    x.contiguous()?.apply_op1(Resample { up: false, weights: [0.25, 0.5, 0.25], offset: -1 })
+    x.contiguous()?.apply_op1(DOWN)
 }
 
+/// Twice as wide and high, as [`upsample2d`] makes it.
+pub(crate) const UP: Resample = Resample { up: true, weights: [0.5, 1.0, 0.5], offset: 0 };
+/// Half as wide and high, as [`downsample2d`] makes it.
+pub(crate) const DOWN: Resample = Resample { up: false, weights: [0.25, 0.5, 0.25], offset: -1 };
+
 /// The same along both axes. Down, output `o` is `Σ weights[k] · x[2 · o + k + offset]`; up is the transpose of down.
-#[derive(Clone, Copy)]
-struct Resample {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resample {
     up: bool,
     weights: [f32; 3],
     offset: isize,
 }
 
 impl Resample {
-    fn size(self, from: usize) -> usize {
+    pub(crate) fn size(self, from: usize) -> usize {
         if self.up { 2 * from } else { from / 2 }
     }
 
-    /// For each output along an axis of `from` inputs: those it is made of, with their weights.
-    fn sources(self, from: usize) -> Vec<[(usize, f32); 3]> {
-        let source = |to: usize, k: usize| {
+    /// The rows that row `to` of the output is made of, and their weights.
+    fn sources(self, from: usize, to: usize) -> [(Option<usize>, f32); 3] {
+        [0, 1, 2].map(|k| {
             let at = if self.up {
                 let twice = to as isize - k as isize - self.offset;
                 if twice % 2 == 0 { twice / 2 } else { -1 }
             } else {
                 2 * to as isize + k as isize + self.offset
             };
-            usize::try_from(at).ok().filter(|at| *at < from).map_or((0, 0.0), |at| (at, self.weights[k]))
-        };
-        (0..self.size(from)).map(|to| [0, 1, 2].map(|k| source(to, k))).collect()
+            (usize::try_from(at).ok().filter(|at| *at < from), self.weights[k])
+        })
+    }
+
+    /// The transpose, which takes the gradient of the result to that of the input.
+    pub(crate) fn adjoint(self) -> Self {
+        Self { up: !self.up, ..self }
+    }
+
+    /// Planes of `height` and `width`.
+    pub(crate) fn run(self, exec: Exec<'_>, x: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+        let (rows, columns, area) = (self.size(height), self.size(width), height * width);
+        let mut out = vec![0.0; x.len() / area.max(1) * rows * columns];
+        if rows * columns == 0 {
+            return out;
+        }
+        exec.pool.run_rows(&mut out, rows * columns, 1 + 8192 / (rows * columns), |plane, out| {
+            let x = &x[plane * area..(plane + 1) * area];
+            let mut line = vec![0.0_f32; width + 3];
+            for (to, out) in out.chunks_exact_mut(columns).enumerate() {
+                line[1..=width].fill(0.0);
+                let sources = self.sources(height, to).into_iter();
+                for (at, weight) in sources.filter_map(|(at, weight)| Some((at?, weight))) {
+                    let x = &x[at * width..(at + 1) * width];
+                    line[1..=width].iter_mut().zip(x).for_each(|(line, x)| *line += weight * x);
+                }
+                self.row(&line, out);
+            }
+        });
+        out
+    }
+
+    /// Filters along a row. `line` is the row between one zero and two.
+    fn row(self, line: &[f32], out: &mut [f32]) {
+        let [a, b, c] = self.weights;
+        if self.up {
+            if self.offset == 0 {
+                for (out, line) in out.as_chunks_mut::<2>().0.iter_mut().zip(line.windows(2)) {
+                    *out = [a * line[1] + c * line[0], b * line[1]];
+                }
+            } else {
+                for (out, line) in out.as_chunks_mut::<2>().0.iter_mut().zip(line[1..].windows(2)) {
+                    *out = [b * line[0], a * line[1] + c * line[0]];
+                }
+            }
+        } else {
+            let start = (1 + self.offset) as usize;
+            let (pairs, next) = (line[start..].as_chunks::<2>().0, line[start + 2..].as_chunks::<2>().0);
+            for (out, (pair, next)) in out.iter_mut().zip(pairs.iter().zip(next)) {
+                *out = a * pair[0] + b * pair[1] + c * next[0];
+            }
+        }
     }
 }
 
@@ -65,31 +119,13 @@ impl CustomOp1 for Resample {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = numbers(x, layout)?;
         let (batch, channels, height, width) = layout.shape().dims4()?;
-        let (rows, columns) = (self.sources(height), self.sources(width));
-        let mut out = vec![0.0; batch * channels * rows.len() * columns.len()];
-        let plane_len = rows.len() * columns.len();
-        if plane_len > 0 {
-            Exec::current().pool.run_rows(&mut out, plane_len, 1 + 8192 / plane_len, |plane, out| {
-                let x = &x[plane * height * width..(plane + 1) * height * width];
-                let mut line = vec![0.0_f32; width];
-                for (out, row) in out.chunks_exact_mut(columns.len()).zip(&rows) {
-                    let [a, b, c] = row.map(|(at, _)| &x[at * width..(at + 1) * width]);
-                    for (at, line) in line.iter_mut().enumerate() {
-                        *line = row[0].1 * a[at] + row[1].1 * b[at] + row[2].1 * c[at];
-                    }
-                    for (out, column) in out.iter_mut().zip(&columns) {
-                        *out = column.iter().map(|(at, weight)| weight * line[*at]).sum();
-                    }
-                }
-            });
-        }
-        Ok((CpuStorage::F32(out), (batch, channels, rows.len(), columns.len()).into()))
+        let out = self.run(Exec::current(), numbers(x, layout)?, [height, width]);
+        Ok((CpuStorage::F32(out), (batch, channels, self.size(height), self.size(width)).into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        g.contiguous()?.apply_op1(Self { up: !self.up, ..*self }).map(Some)
+        g.contiguous()?.apply_op1(self.adjoint()).map(Some)
     }
 }
 

@@ -105,6 +105,16 @@ pub(crate) unsafe trait Vector: Copy {
         unsafe { Self::load(lanes.as_ptr()) }
     }
 
+    /// The first `count` lanes.
+    ///
+    /// # Safety
+    /// `count` is eight at most, and as many floats must be writable at `to`.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        // SAFETY: the array holds eight floats; the caller vouches for the rest.
+        unsafe { to.copy_from_nonoverlapping(self.to_array().as_ptr(), count) };
+    }
+
     /// As many lanes as `to` holds.
     #[inline(always)]
     fn store_part(self, to: &mut [f32]) {
@@ -112,6 +122,73 @@ pub(crate) unsafe trait Vector: Copy {
             *to = lane;
         }
     }
+}
+
+/// One or two [`Vector`]s side by side: what the registers of an instruction set hold. For loops of loads and fused
+/// multiply-adds that gain from registers of sixteen lanes; [`widened!`](crate::kernels::exec::widened) enters them.
+///
+/// # Safety
+/// As for [`Vector`].
+pub(crate) unsafe trait Wide: Copy {
+    type Part: Vector;
+    const LANES: usize;
+
+    fn zero() -> Self;
+    fn splat(value: f32) -> Self;
+    /// # Safety
+    /// As many floats as there are lanes must be readable at `from`.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// As many floats as there are lanes must be writable at `to`.
+    unsafe fn store(self, to: *mut f32);
+    /// `self × factor + term`, rounded once where the processor can.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// The lanes, eight by eight; of eight lanes the second part means nothing.
+    fn parts(self) -> [Self::Part; 2];
+    /// The sum of the lanes.
+    fn sum(self) -> f32;
+}
+
+// SAFETY: the vector's own instructions.
+unsafe impl<V: Vector> Wide for V {
+    type Part = V;
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    fn zero() -> Self {
+        <V as Vector>::zero()
+    }
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        <V as Vector>::splat(value)
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for eight floats.
+        unsafe { <V as Vector>::load(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for eight floats.
+        unsafe { <V as Vector>::store(self, to) };
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        <V as Vector>::mul_add(self, factor, term)
+    }
+    #[inline(always)]
+    fn parts(self) -> [V; 2] {
+        [self; 2]
+    }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        <V as Vector>::sum(self)
+    }
+}
+
+/// Lanes of the [`Wide`] that a level has.
+pub(crate) fn lanes(level: super::Level) -> usize {
+    if level >= super::Level::Avx512 { 2 * LANES } else { LANES }
 }
 
 /// Plain arrays: correct everywhere.
@@ -235,13 +312,13 @@ unsafe impl Vector for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::Avx2;
+pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Vector;
+    use super::{Vector, Wide};
 
     /// 256-bit registers with fused multiply-add.
     #[derive(Clone, Copy)]
@@ -385,6 +462,52 @@ mod x86 {
         fn from_wholes(wholes: __m256i) -> Self {
             // SAFETY: the trait's contract.
             Self(unsafe { _mm256_cvtepi32_ps(wholes) })
+        }
+    }
+
+    /// 512-bit registers, for the loops that gain from them.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    // SAFETY: AVX-512 F and DQ instructions only, as `widened!` checks.
+    unsafe impl Wide for Avx512 {
+        type Part = Avx2;
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm512_setzero_ps() })
+        }
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm512_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the caller vouches for sixteen floats.
+            Self(unsafe { _mm512_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the caller vouches for sixteen floats.
+            unsafe { _mm512_storeu_ps(to, self.0) };
+        }
+        #[inline(always)]
+        fn mul_add(self, factor: Self, term: Self) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
+        }
+        #[inline(always)]
+        fn parts(self) -> [Avx2; 2] {
+            // SAFETY: the trait's contract.
+            unsafe { [Avx2(_mm512_castps512_ps256(self.0)), Avx2(_mm512_extractf32x8_ps::<1>(self.0))] }
+        }
+        #[inline(always)]
+        fn sum(self) -> f32 {
+            let [low, high] = self.parts();
+            Vector::sum(low.add(high))
         }
     }
 }

@@ -453,8 +453,14 @@ fn add_products(
     });
 }
 
-/// The gradient to the bias: the sum of `g` over everything but the channels.
-pub(crate) fn backward_bias(exec: Exec<'_>, channels: usize, plane: usize, g: Gradient<'_>) -> Vec<f32> {
+/// The gradient to the bias: the sum of `g` over everything but the channels, each image's share multiplied by its scale.
+pub(crate) fn backward_bias(
+    exec: Exec<'_>,
+    channels: usize,
+    plane: usize,
+    g: Gradient<'_>,
+    scales: Option<&[f32]>,
+) -> Vec<f32> {
     let mut sums = vec![0.0; channels];
     let out = Shared::new(&mut sums);
     let images = g.values.len() / (channels * plane).max(1);
@@ -463,7 +469,8 @@ pub(crate) fn backward_bias(exec: Exec<'_>, channels: usize, plane: usize, g: Gr
         let out = unsafe { out.part(first, last - first) };
         for (channel, out) in (first..last).zip(out) {
             for image in 0..images {
-                *out += gradient_sum(exec, g.from((image * channels + channel) * plane, plane));
+                let sum = gradient_sum(exec, g.from((image * channels + channel) * plane, plane));
+                *out += scales.map_or(1.0, |scales| scales[image]) * sum;
             }
         }
     });
@@ -486,15 +493,22 @@ crate::kernels::exec::vectorised! {
 #[inline(always)]
 unsafe fn sum_gated_body<V: crate::kernels::vector::Vector>(g: &Gradient<'_>, sum: &mut f32) {
     use crate::kernels::vector::LANES;
-    let (mut total, mut at) = (V::zero(), 0);
-    while at < g.values.len() {
-        let end = (at + LANES).min(g.values.len());
-        let values = V::load_part(&g.values[at..end], 0.0);
-        total = total.add(match g.gate {
-            None => values,
-            Some((results, activation)) => activation.backward(V::load_part(&results[at..end], 0.0), values),
-        });
-        at = end;
+    let whole = g.values.len() / LANES * LANES;
+    let mut total = V::zero();
+    for at in (0..whole).step_by(LANES) {
+        // SAFETY: eight numbers from `at` are inside the values, and the gate is as long.
+        unsafe {
+            let values = V::load(g.values.as_ptr().add(at));
+            total = total.add(match g.gate {
+                None => values,
+                Some((results, activation)) => activation.backward(V::load(results.as_ptr().add(at)), values),
+            });
+        }
     }
-    *sum = total.sum();
+    let values = V::load_part(&g.values[whole..], 0.0);
+    let rest = match g.gate {
+        None => values,
+        Some((results, activation)) => activation.backward(V::load_part(&results[whole..], 0.0), values),
+    };
+    *sum = total.add(rest).sum();
 }

@@ -10,6 +10,7 @@ mod direct;
 mod fixed;
 mod gated;
 mod ops;
+mod planar;
 mod shape;
 mod stage;
 #[cfg(test)]
@@ -269,6 +270,9 @@ pub(crate) fn forward<'a>(
     if shape.is_depthwise() {
         return depthwise::forward(exec, shape, x, w.values, finish);
     }
+    if planar::serves(shape) {
+        return planar::forward(exec, shape, Gradient { values: x, gate: None }, w.values, finish, None);
+    }
     match Plan::new(shape) {
         Some(plan) => plan.forward(exec, x, w, finish),
         None => direct::forward(exec, shape, x, w.values, finish),
@@ -290,16 +294,60 @@ pub(crate) fn backward_input<'a>(
     if shape.is_depthwise() {
         return depthwise::backward_input(exec, shape, w.values, g, finish);
     }
+    if planar::serves(shape) {
+        return planar::backward_input(exec, shape, w.values, g, finish, None);
+    }
     match Plan::new(shape).filter(|plan| shape.doubled || plan.holds_images()) {
         Some(plan) => plan.backward(exec, (&[], w), g, (true, false), finish).0.unwrap_or_default(),
         None => direct::backward_input(exec, shape, w.values, g, finish),
     }
 }
 
+/// `y = conv(x, w) + residual`, where `x` may have to go through a gate first.
+pub(crate) fn forward_linear(
+    exec: Exec<'_>,
+    shape: &ConvShape,
+    x: Gradient<'_>,
+    w: &[f32],
+    residual: Option<&[f32]>,
+) -> Vec<f32> {
+    if planar::serves(shape) && !shape.is_dense() && !shape.is_depthwise() {
+        return planar::forward(exec, shape, x, w, Finish::default(), residual);
+    }
+    let applied = x.applied(exec);
+    let mut y = forward(exec, shape, applied.as_deref().unwrap_or(x.values), w, Finish::default());
+    add(&mut y, residual);
+    y
+}
+
+/// The gradient to `x`, plus `residual`.
+pub(crate) fn backward_input_onto(
+    exec: Exec<'_>,
+    shape: &ConvShape,
+    w: &[f32],
+    g: Gradient<'_>,
+    residual: Option<&[f32]>,
+) -> Vec<f32> {
+    if planar::serves(shape) && !shape.is_dense() && !shape.is_depthwise() {
+        return planar::backward_input(exec, shape, w, g, Finish::default(), residual);
+    }
+    let mut dx = backward_input(exec, shape, w, g, Finish::default());
+    add(&mut dx, residual);
+    dx
+}
+
+fn add(values: &mut [f32], more: Option<&[f32]>) {
+    let more = more.into_iter().flatten();
+    values.iter_mut().zip(more).for_each(|(value, more)| *value += more);
+}
+
 /// The gradient to `w`. The sum over the batch is split in a way that depends on the shape alone.
 pub(crate) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: Gradient<'_>) -> Vec<f32> {
     if shape.is_dense() {
         return dense::backward_weight(exec, shape, x, g);
+    }
+    if planar::serves(shape) {
+        return planar::backward_weight(exec, shape, x, g);
     }
     match Plan::new(shape) {
         Some(plan) => {

@@ -218,7 +218,7 @@ impl Layer {
                         let gate = (self.activation != Activation::None).then_some((results, self.activation));
                         let g = Gradient { values, gate };
                         let plane = values.len() / (shape.batch * self.channels());
-                        let bias = bias.then(|| backward_bias(exec, self.channels(), plane, g));
+                        let bias = bias.then(|| backward_bias(exec, self.channels(), plane, g, None));
                         let (di, dw) = if self.transposed {
                             // The gradient is the "input" of the convolution whose transpose ran forward.
                             let gated = g.applied(exec);

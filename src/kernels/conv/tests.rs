@@ -96,6 +96,15 @@ fn shapes() -> Vec<ConvShape> {
             shapes.push(shape((2, groups, 1, 1), input, kernel, how));
         }
     }
+    // In planes: a tap, and groups, in tiles of whole images, of rows and of stretches of a row.
+    for (channels, input) in [((5, 1, 24, 48), [4, 4]), ((2, 1, 9, 3), [1, 2100]), ((1, 1, 3, 13), [37, 41])] {
+        shapes.push(shape(channels, input, [1, 1], [1, 0, 1]));
+    }
+    for (channels, input) in [((7, 3, 8, 8), [4, 4]), ((2, 2, 8, 8), [64, 64]), ((1, 2, 5, 9), [21, 17])] {
+        shapes.push(shape(channels, input, [3, 3], [1, 1, 1]));
+    }
+    shapes.push(shape((2, 2, 3, 12), [3, 1500], [3, 3], [1, 2, 2]));
+    shapes.push(shape((2, 3, 4, 7), [9, 20], [2, 5], [1, 0, 1]));
     for (channels, input) in [((2, 1, 17, 20), [16, 16]), ((1, 1, 30, 9), [14, 22]), ((1, 1, 16, 24), [96, 110])] {
         shapes.push(shape(channels, input, [4, 4], [2, 1, 1]));
     }
@@ -150,7 +159,7 @@ fn all_three_agree_with_f64_at_every_level_and_for_any_number_of_threads() {
                     forward(exec, &s, &x, &w[..], Finish::new(Some(&bias), activation)),
                     backward_input(exec, &s, &w[..], gradient, Finish::default()),
                     backward_weight(exec, &s, &x, gradient),
-                    backward_bias(exec, bias.len(), s.y_plane(), gradient),
+                    backward_bias(exec, bias.len(), s.y_plane(), gradient, None),
                 ];
                 for (got, (expected, what)) in
                     got.iter().zip([(&y, "forward"), (&dx, "to input"), (&dw, "to weight"), (&db, "to bias")])

@@ -89,6 +89,49 @@ unsafe fn values_body<V: Vector>(activation: Activation, x: &[f32], out: &mut [f
     activation.apply(V::load_part(&x[whole..], 0.0)).store_part(&mut out[whole..]);
 }
 
+vectorised! {
+    /// # Safety
+    /// The two slices must have one length.
+    unsafe fn mix_of = mix_body(gate: Option<Activation>, scale: f32, results: &[f32], share: f32, values: &mut [f32])
+}
+
+#[inline(always)]
+unsafe fn mix_body<V: Vector>(gate: Option<Activation>, scale: f32, results: &[f32], share: f32, values: &mut [f32]) {
+    let mixed = |result: V, value: V| {
+        let value = gate.map_or(value, |activation| activation.backward(result, value));
+        result.mul(V::splat(scale)).add(value.mul(V::splat(share)))
+    };
+    let whole = values.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        // SAFETY: eight numbers from `at` are inside both.
+        unsafe {
+            let to = values.as_mut_ptr().add(at);
+            mixed(V::load(results.as_ptr().add(at)), V::load(to)).store(to);
+        }
+    }
+    let rest = mixed(V::load_part(&results[whole..], 0.0), V::load_part(&values[whole..], 0.0));
+    rest.store_part(&mut values[whole..]);
+}
+
+/// `values = scale · results + share · values`, the values through the activation's derivative where there is a gate; each
+/// image has its own scale.
+pub(crate) fn mix(
+    exec: Exec<'_>,
+    gate: Option<Activation>,
+    (results, scales): (&[f32], &[f32]),
+    (values, share): (&mut [f32], f32),
+) {
+    assert_eq!(results.len(), values.len(), "what is mixed has one length");
+    let image = values.len() / scales.len().max(1);
+    if image == 0 {
+        return;
+    }
+    exec.pool.run_rows(values, image, 1, |index, values| {
+        // SAFETY: the slices have one length.
+        unsafe { mix_of(exec.level, gate, scales[index], &results[index * image..(index + 1) * image], share, values) };
+    });
+}
+
 /// Numbers that one thread handles at a time at least.
 const GRAIN: usize = 16 << 10;
 

@@ -1,4 +1,5 @@
-//! The inner loops of every convolution and matrix product: a block of up to 6 × 16 results held in registers.
+//! The inner loops of most convolutions and of matrix products: a block of 6 × 16 results, or with registers of sixteen
+//! lanes 12 × 16, held in registers. Each result is summed in the same order in every block.
 //!
 //! The left operand is broadcast one number at a time, so its rows may lie anywhere; the right operand is read
 //! sixteen (or, in the last panel, eight) neighbours at a time.
@@ -6,8 +7,8 @@
 #![allow(clippy::needless_range_loop, reason = "indices over registers unroll to one instruction each")]
 
 use crate::kernels::{
-    exec::vectorised,
-    vector::{LANES, Vector},
+    exec::widened,
+    vector::{LANES, Wide},
 };
 
 /// Consecutive numbers of a row: where they start, counted from the row's own start, and how many.
@@ -59,14 +60,14 @@ pub(crate) struct RowsByPacked<'a> {
     pub accumulate: bool,
 }
 
-vectorised! {
+widened! {
     /// # Safety
     /// Every element named by `task` must be inside the buffers behind its pointers, C apart from A and B.
     pub(crate) unsafe fn rows_by_packed = rows_by_packed_body(task: &RowsByPacked<'_>)
 }
 
 #[inline(always)]
-unsafe fn rows_by_packed_body<V: Vector>(task: &RowsByPacked<'_>) {
+unsafe fn rows_by_packed_body<V: Wide>(task: &RowsByPacked<'_>) {
     let mut done = 0;
     for (index, pass) in task.passes.iter().enumerate() {
         let accumulate = task.accumulate || index > 0;
@@ -80,14 +81,20 @@ unsafe fn rows_by_packed_body<V: Vector>(task: &RowsByPacked<'_>) {
             while row < task.rows.len() {
                 // SAFETY: the caller's promise for every row, segment and column.
                 unsafe {
-                    row += match (task.rows.len() - row, wide) {
-                        (6.., true) => tile::<V, 6, 2>(task, pass, b, row, column, accumulate),
-                        (4..=5, true) => tile::<V, 4, 2>(task, pass, b, row, column, accumulate),
-                        (2..=3, true) => tile::<V, 2, 2>(task, pass, b, row, column, accumulate),
-                        (_, true) => tile::<V, 1, 2>(task, pass, b, row, column, accumulate),
-                        (6.., false) => tile::<V, 6, 1>(task, pass, b, row, column, accumulate),
-                        (2..=5, false) => tile::<V, 2, 1>(task, pass, b, row, column, accumulate),
-                        (_, false) => tile::<V, 1, 1>(task, pass, b, row, column, accumulate),
+                    let left = task.rows.len() - row;
+                    row += match (left, wide) {
+                        (12.., true) if V::LANES > LANES => tile::<V, 12, 1>(task, pass, b, row, column, accumulate),
+                        (6.., true) if V::LANES > LANES => tile::<V, 6, 1>(task, pass, b, row, column, accumulate),
+                        (2.., true) if V::LANES > LANES => tile::<V, 2, 1>(task, pass, b, row, column, accumulate),
+                        (_, true) if V::LANES > LANES => tile::<V, 1, 1>(task, pass, b, row, column, accumulate),
+                        (6.., true) => tile::<V::Part, 6, 2>(task, pass, b, row, column, accumulate),
+                        (4..=5, true) => tile::<V::Part, 4, 2>(task, pass, b, row, column, accumulate),
+                        (2..=3, true) => tile::<V::Part, 2, 2>(task, pass, b, row, column, accumulate),
+                        (_, true) => tile::<V::Part, 1, 2>(task, pass, b, row, column, accumulate),
+                        (12.., false) => tile::<V::Part, 12, 1>(task, pass, b, row, column, accumulate),
+                        (6.., false) => tile::<V::Part, 6, 1>(task, pass, b, row, column, accumulate),
+                        (2..=5, false) => tile::<V::Part, 2, 1>(task, pass, b, row, column, accumulate),
+                        (_, false) => tile::<V::Part, 1, 1>(task, pass, b, row, column, accumulate),
                     };
                 }
             }
@@ -99,7 +106,7 @@ unsafe fn rows_by_packed_body<V: Vector>(task: &RowsByPacked<'_>) {
 
 /// `ROWS` rows of one panel; returns `ROWS`.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const WIDE: usize>(
+unsafe fn tile<V: Wide, const ROWS: usize, const WIDE: usize>(
     task: &RowsByPacked<'_>,
     pass: &[Segment],
     mut b: *const f32,
@@ -116,7 +123,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const WIDE: usize>(
             if accumulate {
                 let c = task.c.add(*task.c_rows.get_unchecked(row + r) + column);
                 for w in 0..WIDE {
-                    sums[r][w] = V::load(c.add(w * LANES));
+                    sums[r][w] = V::load(c.add(w * V::LANES));
                 }
             }
         }
@@ -124,9 +131,9 @@ unsafe fn tile<V: Vector, const ROWS: usize, const WIDE: usize>(
             for k in segment.offset..segment.offset + segment.len {
                 let mut right = [V::zero(); WIDE];
                 for w in 0..WIDE {
-                    right[w] = V::load(b.add(w * LANES));
+                    right[w] = V::load(b.add(w * V::LANES));
                 }
-                b = b.add(WIDE * LANES);
+                b = b.add(WIDE * V::LANES);
                 for r in 0..ROWS {
                     let left = V::splat(*a[r].add(k));
                     for w in 0..WIDE {
@@ -138,7 +145,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const WIDE: usize>(
         for r in 0..ROWS {
             let c = task.c.add(*task.c_rows.get_unchecked(row + r) + column);
             for w in 0..WIDE {
-                sums[r][w].store(c.add(w * LANES));
+                sums[r][w].store(c.add(w * V::LANES));
             }
         }
     }
@@ -168,14 +175,14 @@ pub(crate) struct Outer<'a> {
     pub c_stride: usize,
 }
 
-vectorised! {
+widened! {
     /// # Safety
     /// Every element named by `task` must be inside the buffers behind its pointers, C apart from A and B.
     pub(crate) unsafe fn outer = outer_body(task: &Outer<'_>)
 }
 
 #[inline(always)]
-unsafe fn outer_body<V: Vector>(task: &Outer<'_>) {
+unsafe fn outer_body<V: Wide>(task: &Outer<'_>) {
     let mut column = 0;
     while column < task.columns {
         let wide = task.columns - column > LANES;
@@ -184,13 +191,18 @@ unsafe fn outer_body<V: Vector>(task: &Outer<'_>) {
             // SAFETY: the caller's promise for every row, column and run.
             unsafe {
                 row += match (task.rows - row, wide) {
-                    (6.., true) => outer_tile::<V, 6, 2>(task, row, column),
-                    (4..=5, true) => outer_tile::<V, 4, 2>(task, row, column),
-                    (2..=3, true) => outer_tile::<V, 2, 2>(task, row, column),
-                    (_, true) => outer_tile::<V, 1, 2>(task, row, column),
-                    (6.., false) => outer_tile::<V, 6, 1>(task, row, column),
-                    (2..=5, false) => outer_tile::<V, 2, 1>(task, row, column),
-                    (_, false) => outer_tile::<V, 1, 1>(task, row, column),
+                    (12.., true) if V::LANES > LANES => outer_tile::<V, 12, 1>(task, row, column),
+                    (6.., true) if V::LANES > LANES => outer_tile::<V, 6, 1>(task, row, column),
+                    (2.., true) if V::LANES > LANES => outer_tile::<V, 2, 1>(task, row, column),
+                    (_, true) if V::LANES > LANES => outer_tile::<V, 1, 1>(task, row, column),
+                    (6.., true) => outer_tile::<V::Part, 6, 2>(task, row, column),
+                    (4..=5, true) => outer_tile::<V::Part, 4, 2>(task, row, column),
+                    (2..=3, true) => outer_tile::<V::Part, 2, 2>(task, row, column),
+                    (_, true) => outer_tile::<V::Part, 1, 2>(task, row, column),
+                    (12.., false) => outer_tile::<V::Part, 12, 1>(task, row, column),
+                    (6.., false) => outer_tile::<V::Part, 6, 1>(task, row, column),
+                    (2..=5, false) => outer_tile::<V::Part, 2, 1>(task, row, column),
+                    (_, false) => outer_tile::<V::Part, 1, 1>(task, row, column),
                 };
             }
         }
@@ -199,7 +211,7 @@ unsafe fn outer_body<V: Vector>(task: &Outer<'_>) {
 }
 
 #[inline(always)]
-unsafe fn outer_tile<V: Vector, const ROWS: usize, const WIDE: usize>(
+unsafe fn outer_tile<V: Wide, const ROWS: usize, const WIDE: usize>(
     task: &Outer<'_>,
     row: usize,
     column: usize,
@@ -210,7 +222,7 @@ unsafe fn outer_tile<V: Vector, const ROWS: usize, const WIDE: usize>(
         let mut sums = [[V::zero(); WIDE]; ROWS];
         for r in 0..ROWS {
             for w in 0..WIDE {
-                sums[r][w] = V::load(c.add(r * task.c_stride + w * LANES));
+                sums[r][w] = V::load(c.add(r * task.c_stride + w * V::LANES));
             }
         }
         for run in task.runs {
@@ -219,7 +231,7 @@ unsafe fn outer_tile<V: Vector, const ROWS: usize, const WIDE: usize>(
             for _ in 0..run.count {
                 let mut right = [V::zero(); WIDE];
                 for w in 0..WIDE {
-                    right[w] = V::load(b.add(w * LANES));
+                    right[w] = V::load(b.add(w * V::LANES));
                 }
                 for r in 0..ROWS {
                     let left = V::splat(*a.add(r));
@@ -234,7 +246,7 @@ unsafe fn outer_tile<V: Vector, const ROWS: usize, const WIDE: usize>(
         }
         for r in 0..ROWS {
             for w in 0..WIDE {
-                sums[r][w].store(c.add(r * task.c_stride + w * LANES));
+                sums[r][w].store(c.add(r * task.c_stride + w * V::LANES));
             }
         }
     }

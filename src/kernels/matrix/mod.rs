@@ -54,9 +54,9 @@ type Products = unsafe fn(GgmlType, Shape, &[u8], &Activations, &mut [[f32; ROWS
 fn products(level: Level) -> Products {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni if std::arch::is_x86_feature_detected!("avxvnni") => x86::avx_vnni,
+        Level::Vnni | Level::Avx512 if std::arch::is_x86_feature_detected!("avxvnni") => x86::avx_vnni,
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => x86::avx512_vnni,
+        Level::Vnni | Level::Avx512 => x86::avx512_vnni,
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => x86::avx2,
         #[cfg(target_arch = "aarch64")]
