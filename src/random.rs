@@ -4,6 +4,7 @@
 ///
 /// Each place has its own stream, so what is drawn there depends on the seed and the place alone: a text that is taken
 /// up again after its n-th token goes on exactly as it would have gone.
+#[derive(Clone)]
 pub(crate) struct Rng {
     state: [u64; 4],
 }

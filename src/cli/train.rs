@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::atomic::AtomicBool};
 use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, files,
-    kernels::{autograd::try_enable_second_order, buffer::KeepMemory},
+    kernels::buffer::KeepMemory,
     train::{
         TrainRecipe,
         gan::{self, GanRecipe, Pictures},
@@ -122,12 +122,6 @@ fn passed_over(skipped: &[(PathBuf, String)], out: &mut Output<'_>) {
 
 fn gan(args: &Args, recipe: &GanRecipe, out: &mut Output<'_>) -> Result {
     only_from_checkpoints(args)?;
-    if recipe.has_penalties() && !try_enable_second_order() {
-        return Err(Failure::from(Error::new(
-            "This recipe needs second derivatives; set the environment variable CANDLE_GRAD_DO_NOT_DETACH=1 and start again.",
-            "此配方需要二阶导数；请设置环境变量 CANDLE_GRAD_DO_NOT_DETACH=1 后重新开始。",
-        )));
-    }
     let pictures = Pictures::load(recipe, &args.data, &mut reading(out))?;
     let Some(pictures) = pictures else { return Ok(()) };
     let lang = out.lang();

@@ -33,7 +33,7 @@ pub struct R3ganConfig {
 }
 
 /// Names, shapes, and the standard deviations that weights begin with; without one they begin with 1.
-type Weights = Vec<(String, Vec<usize>, Option<f64>)>;
+pub(super) type Weights = Vec<(String, Vec<usize>, Option<f64>)>;
 
 impl R3ganConfig {
     /// Width and height of a picture in pixels.

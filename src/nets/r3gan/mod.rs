@@ -5,15 +5,19 @@
 //! Tensors have the names that the authors' code gives them: `MainLayers.{stage}.Layers.{layer}.…`, where a generator's
 //! stage begins with its transition and a critic's ends with it.
 
+mod chain;
 mod config;
 mod critic;
 mod generator;
+mod learn;
 #[cfg(test)]
 mod tests;
 
+pub use chain::{Numbers, numbers, zeros};
 pub use config::R3ganConfig;
 pub use critic::Critic;
 pub use generator::Generator;
+pub use learn::{CriticPasses, GeneratorPasses};
 
 use std::collections::HashMap;
 

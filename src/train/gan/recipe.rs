@@ -180,11 +180,6 @@ impl GanRecipe {
         ))
     }
 
-    /// Whether training needs second derivatives.
-    pub fn has_penalties(&self) -> bool {
-        matches!(self.network, GanNetwork::R3gan { .. }) && self.training.gamma > 0.0
-    }
-
     /// Width and height of its pictures in pixels.
     pub fn side(&self) -> usize {
         match &self.network {

@@ -5,17 +5,15 @@ use std::{
     path::Path,
 };
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor, Var, backprop::GradStore};
+use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
 
 use super::{Networks, Pictures, augment::augmented, recipe::GanRecipe};
 use crate::train::learner::{Learner, State, failed, with_statistics};
 use crate::{
     Error, Result,
     formats::safetensors,
-    kernels::{
-        autograd::{differentiable_gradient, first_order},
-        optim::Ema,
-    },
+    kernels::{autograd::first_order, optim::Ema},
+    nets::r3gan::{self, CriticPasses, GeneratorPasses, R3ganConfig},
     random::Rng,
 };
 
@@ -27,41 +25,13 @@ const REAL: f64 = 0.9;
 /// Pairs of pictures that are judged at a time.
 const PAIRS: usize = 16;
 
-/// Real and generated pictures side by side.
-struct Pairs {
-    real: Tensor,
-    made: Tensor,
-    /// Their classes, one-hot.
-    labels: Option<Tensor>,
-    /// Of the whole batch.
-    share: f64,
-}
-
-/// Gradients that are added up.
-#[derive(Default)]
-struct Sum(Option<GradStore>);
-
-impl Sum {
-    fn add(&mut self, learner: &Learner, more: GradStore) -> TensorResult<()> {
-        let Some(sum) = &mut self.0 else {
-            self.0 = Some(more);
-            return Ok(());
-        };
-        for variable in &learner.variables {
-            let both = match (sum.get(variable), more.get(variable)) {
-                (Some(a), Some(b)) => (a + b)?,
-                (None, Some(b)) => b.clone(),
-                (_, None) => continue,
-            };
-            sum.insert(variable, both);
-        }
-        Ok(())
-    }
-
-    /// What has been added up; nothing afterwards.
-    fn take(&mut self) -> TensorResult<GradStore> {
-        self.0.take().ok_or_else(|| candle_core::Error::Msg("there is nothing to learn from".to_owned()))
-    }
+/// Pictures as the critic sees them, and the way back.
+struct Seen {
+    /// What they were before they were augmented; none when they were not.
+    before: Option<(Var, Tensor)>,
+    pictures: Vec<f32>,
+    /// Where the random numbers stood that they were augmented by.
+    rng: Rng,
 }
 
 /// Both networks in training.
@@ -157,8 +127,11 @@ impl GanTrainer {
         let mut rng = Rng::at(self.recipe.seed, self.step);
         let (real, labels) = self.real(batch, &mut rng)?;
         let (z, wanted) = self.latents(batch, &mut rng)?;
-        let losses = match self.networks {
-            Networks::R3gan(_) => self.learn_in_pairs((real, labels), z, &mut rng, PAIRS)?,
+        let losses = match &self.networks {
+            Networks::R3gan(config) => {
+                let config = config.clone();
+                self.learn_in_pairs(&config, (real, labels), z, &mut rng, PAIRS)?
+            }
             _ => self.learn_apart((real, labels), &z, wanted.as_ref(), noise, &mut rng)?,
         };
         if losses.critic.is_finite() && losses.generator.is_finite() {
@@ -210,81 +183,85 @@ impl GanTrainer {
 
     /// The relativistic pairing loss with the penalties R1 and R2 (Huang et al., 2024): each generated picture is judged
     /// beside a real one of its class. Nothing in these networks looks across a batch, so it is learnt from in parts of
-    /// `most` pictures, whose gradients are added up: what second derivatives remember is bounded.
+    /// `most` pairs, whose gradients are added up: what gradients need of each is bounded.
     fn learn_in_pairs(
         &mut self,
+        config: &R3ganConfig,
         (real, labels): (Tensor, Option<Tensor>),
         z: Tensor,
         rng: &mut Rng,
         most: usize,
     ) -> TensorResult<Losses> {
+        let plan = self.recipe.training.clone();
+        let penalised = plan.gamma > 0.0 && self.step.is_multiple_of(plan.penalty_every);
         // Pairs are of one class.
         let z = match &labels {
             Some(labels) => Tensor::cat(&[&z.narrow(1, 0, self.networks.latent())?, labels], 1)?,
             None => z,
         };
         let batch = z.dim(0)?;
-        let tensors = self.generator.tensors(false);
-        let mut pairs = Vec::new();
+        let (generator, critic) = (GeneratorPasses::new(config), CriticPasses::new(config));
+        let of_generator = r3gan::numbers(&self.generator.variables)?;
+        let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        // Where a part begins, how many pairs it has, the generated pictures, and the classes of real and generated ones.
+        let mut parts = Vec::new();
         for first in (0..batch).step_by(most.max(1)) {
             let count = most.max(1).min(batch - first);
-            let part = |tensor: &Tensor| tensor.narrow(0, first, count)?.contiguous();
-            let labels = labels.as_ref().map(part).transpose()?;
-            let (made, _) = self.networks.make(&tensors, &part(&z)?)?;
-            pairs.push(Pairs { real: part(&real)?, made, labels, share: count as f64 / batch as f64 });
+            let made = generator.make(&of_generator, &numbers(&z.narrow(0, first, count)?)?);
+            let classes = labels.as_ref().map(|labels| numbers(&labels.narrow(0, first, count)?)).transpose()?;
+            parts.push((first, count, made, classes.unwrap_or_default().repeat(2)));
         }
         let mut losses = Losses { generator: 0.0, critic: 0.0 };
-        let mut gradients = Sum::default();
-        let tensors = self.critic.tensors(false);
-        for pair in &pairs {
-            let (loss, penalty) = self.critic_loss(&tensors, pair, rng)?;
-            losses.critic += f64::from(loss.to_scalar::<f32>()?) * pair.share;
-            let loss = match penalty {
-                Some(penalty) => (loss + penalty)?,
-                None => loss,
-            };
-            gradients.add(&self.critic, first_order(|| (loss * pair.share)?.backward())?)?;
+        let weights = r3gan::numbers(&self.critic.variables)?;
+        let mut sums = r3gan::zeros(&weights);
+        for (first, count, made, classes) in &parts {
+            let both = self.both(&real.narrow(0, *first, *count)?, made.pictures(), rng)?;
+            let judged = critic.judge(&weights, 2 * count, joined(&both, |seen| &seen.pictures), classes);
+            let (loss, scales) = paired(&judged.scores, batch);
+            losses.critic += loss;
+            if penalised {
+                let ones = vec![1.0; 2 * count];
+                let slopes = critic.slopes(&weights, &judged, &ones, true);
+                let share = (plan.gamma * plan.penalty_every as f64 / batch as f64) as f32;
+                // The gradient to the pictures, and what a step along it changes in what the critic sees.
+                let halves = slopes.to_pictures.split_at(slopes.to_pictures.len() / 2);
+                let changes = [(&both[0], halves.0), (&both[1], halves.1)].map(|(seen, slope)| seen.penalised(slope));
+                let [of_real, of_made] = changes;
+                let change = [of_real?, of_made?].concat();
+                critic.learn_with_change(&weights, &judged, &slopes, &scales, (change, share), &mut sums);
+            } else {
+                let slopes = critic.slopes(&weights, &judged, &scales, false);
+                critic.learn(&weights, &judged, &slopes, &scales, &mut sums);
+            }
         }
         if losses.critic.is_finite() {
-            self.critic.adam.step(&gradients.take()?)?;
+            self.critic.adam.step_with(sums)?;
         }
-        let critic_now = self.critic.tensors(true);
-        for Pairs { real, made, labels, share } in &pairs {
-            let of_real = self.networks.judge(&critic_now, &self.seen(real, 0.0, rng)?, labels.as_ref())?.detach();
-            let of_made = self.networks.judge(&critic_now, &self.seen(made, 0.0, rng)?, labels.as_ref())?;
-            let fooled = surprise(&(of_made - of_real)?, true)?;
-            losses.generator += f64::from(fooled.to_scalar::<f32>()?) * share;
-            gradients.add(&self.generator, first_order(|| (fooled * *share)?.backward())?)?;
+        let weights = r3gan::numbers(&self.critic.variables)?;
+        let mut sums = r3gan::zeros(&of_generator);
+        for (first, count, made, classes) in &parts {
+            let both = self.both(&real.narrow(0, *first, *count)?, made.pictures(), rng)?;
+            let [seen_real, seen_made] = both;
+            let classes = &classes[..classes.len() / 2];
+            let of_real = critic.judge(&weights, *count, seen_real.pictures, classes).scores;
+            let judged = critic.judge(&weights, *count, seen_made.pictures.clone(), classes);
+            // The generator's aim is the critic's with both exchanged.
+            let (loss, scales) = paired(&[&judged.scores[..], &of_real].concat(), batch);
+            losses.generator += loss;
+            let slopes = critic.slopes(&weights, &judged, &scales[..*count], true);
+            let to_made = seen_made.gradient(&slopes.to_pictures)?;
+            generator.learn(&of_generator, made, to_made, &mut sums);
         }
         if losses.critic.is_finite() && losses.generator.is_finite() {
-            self.generator.adam.step(&gradients.take()?)?;
+            self.generator.adam.step_with(sums)?;
         }
         Ok(losses)
     }
 
-    /// The critic's loss of some pairs, and its penalties where this step has them.
-    fn critic_loss(
-        &self,
-        critic: &HashMap<String, Tensor>,
-        pair: &Pairs,
-        rng: &mut Rng,
-    ) -> TensorResult<(Tensor, Option<Tensor>)> {
-        let plan = &self.recipe.training;
-        let penalised = plan.gamma > 0.0 && self.step.is_multiple_of(plan.penalty_every);
-        let weight = plan.gamma / 2.0 * plan.penalty_every as f64;
-        let judged = |pictures: &Tensor, rng: &mut Rng| -> TensorResult<(Tensor, Option<Tensor>)> {
-            let pictures = Var::from_tensor(&pictures.detach())?;
-            let scores = self.networks.judge(critic, &self.seen(&pictures, 0.0, rng)?, pair.labels.as_ref())?;
-            let penalty = || -> TensorResult<Tensor> {
-                let gradient = differentiable_gradient(&scores, &pictures)?;
-                gradient.sqr()?.sum_all()? * (weight / pictures.dim(0)? as f64)
-            };
-            Ok((scores.clone(), penalised.then(penalty).transpose()?))
-        };
-        let (of_real, r1) = judged(&pair.real, rng)?;
-        let (of_made, r2) = judged(&pair.made, rng)?;
-        let penalties = r1.zip(r2).map(|(r1, r2)| r1 + r2).transpose()?;
-        Ok((surprise(&(&of_real - &of_made)?, true)?, penalties))
+    /// Real and generated pictures as the critic sees them.
+    fn both(&self, real: &Tensor, made: &[f32], rng: &mut Rng) -> TensorResult<[Seen; 2]> {
+        let made = Tensor::from_slice(made, real.shape(), &Device::Cpu)?;
+        Ok([Seen::new(real, self.recipe.training.augment, rng)?, Seen::new(&made, self.recipe.training.augment, rng)?])
     }
 
     /// Real pictures, and their classes one-hot.
@@ -392,6 +369,53 @@ impl GanTrainer {
     }
 }
 
+impl Seen {
+    fn new(pictures: &Tensor, augment: bool, rng: &mut Rng) -> TensorResult<Self> {
+        let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let at = rng.clone();
+        if !augment {
+            return Ok(Self { before: None, pictures: numbers(pictures)?, rng: at });
+        }
+        let before = Var::from_tensor(&pictures.detach())?;
+        let after = augmented(&before, rng)?;
+        Ok(Self { pictures: numbers(&after)?, before: Some((before, after)), rng: at })
+    }
+
+    /// The gradient to the pictures before they were augmented, from that to what is seen.
+    fn gradient(&self, g: &[f32]) -> TensorResult<Vec<f32>> {
+        let Some((before, after)) = &self.before else { return Ok(g.to_vec()) };
+        let g = Tensor::from_slice(g, after.shape(), &Device::Cpu)?;
+        match first_order(|| (after * g)?.sum_all()?.backward())?.remove(before) {
+            Some(gradient) => gradient.flatten_all()?.to_vec1(),
+            None => candle_core::bail!("what is seen does not depend on the pictures"),
+        }
+    }
+
+    /// The same gradient, as the change of what is seen that a step along it makes: augmenting adds and multiplies.
+    fn penalised(&self, g: &[f32]) -> TensorResult<Vec<f32>> {
+        let gradient = self.gradient(g)?;
+        let Some((before, _)) = &self.before else { return Ok(gradient) };
+        let along = Tensor::from_vec(gradient, before.shape(), &Device::Cpu)?;
+        let moved = augmented(&along, &mut self.rng.clone())? - augmented(&along.zeros_like()?, &mut self.rng.clone())?;
+        moved?.flatten_all()?.to_vec1()
+    }
+}
+
+/// Both halves of a batch, one behind the other.
+fn joined(both: &[Seen; 2], of: impl Fn(&Seen) -> &Vec<f32>) -> Vec<f32> {
+    both.iter().flat_map(of).copied().collect()
+}
+
+/// `Σ −log σ(a − b) / batch` over pairs of a score of the first half and one of the second, and its gradients.
+fn paired(scores: &[f32], batch: usize) -> (f64, Vec<f32>) {
+    let (above, below) = scores.split_at(scores.len() / 2);
+    let differences = above.iter().zip(below).map(|(a, b)| f64::from(a - b));
+    // log (1 + e^−x) without overflow.
+    let loss = differences.clone().map(|x| (-x).max(0.0) + (-x.abs()).exp().ln_1p()).sum::<f64>() / batch as f64;
+    let slope: Vec<f32> = differences.map(|x| (-1.0 / (1.0 + x.exp()) / batch as f64) as f32).collect();
+    (loss, slope.iter().copied().chain(slope.iter().map(|slope| -slope)).collect())
+}
+
 /// Pictures with normal noise of this deviation.
 fn noisy(pictures: &Tensor, deviation: f64, rng: &mut Rng) -> TensorResult<Tensor> {
     if deviation == 0.0 {
@@ -411,11 +435,10 @@ fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::autograd::second_order_is_possible;
 
     #[test]
     fn a_batch_in_parts_teaches_what_the_whole_does() {
-        let mut recipe: GanRecipe = toml::from_str(
+        let recipe: GanRecipe = toml::from_str(
             r#"
             name = "pairs"
             seed = 3
@@ -441,9 +464,6 @@ mod tests {
             "#,
         )
         .expect("a recipe");
-        if !second_order_is_possible() {
-            recipe.training.gamma = 0.0;
-        }
         let learnt = |most: usize| {
             let mut rng = Rng::at(1, 0);
             let bytes = (0..12 * 3 * 16 * 16).map(|_| rng.below(256) as u8).collect();
@@ -452,7 +472,8 @@ mod tests {
             for _ in 0..2 {
                 let real = trainer.real(7, &mut rng).expect("pictures");
                 let (z, _) = trainer.latents(7, &mut rng).expect("numbers");
-                trainer.learn_in_pairs(real, z, &mut rng, most).expect("a step");
+                let Networks::R3gan(config) = trainer.networks.clone() else { unreachable!("the recipe's network") };
+                trainer.learn_in_pairs(&config, real, z, &mut rng, most).expect("a step");
                 trainer.step += 1;
             }
             let all = [&trainer.generator, &trainer.critic].map(|learner| {
