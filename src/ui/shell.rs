@@ -394,6 +394,7 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeyStar, "S".to_owned()),
         (Key::KeyVary, "N F".to_owned()),
         (Key::KeyKeep, "K".to_owned()),
+        (Key::KeyUnbin, "U".to_owned()),
         (Key::KeyCopy, "Ctrl C".to_owned()),
         (Key::KeySearchPictures, "Ctrl F".to_owned()),
         (Key::KeyChooseRange, format!("Shift {}", state.t(Key::Click))),

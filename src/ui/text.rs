@@ -491,9 +491,13 @@ strings! {
     BinEmptyHow: "Pictures that you delete come here, and can be brought back.", "删除的图片会放到这里，可以恢复。";
     BackToGallery: "Back to the gallery", "返回图库";
     AllBack: "Bring all back", "全部恢复";
+    AllBackTip: "Bring every picture back to the gallery", "把所有图片恢复到图库";
     EmptyBin: "Empty the bin", "清空回收站";
+    EmptyBinTip: "Remove all these pictures from the disk; they cannot be brought back", "从磁盘删除所有这些图片，之后无法恢复";
     DestroyAll: "Remove {0} pictures for good", "彻底删除 {0} 张图片";
     Destroy: "Remove for good", "彻底删除";
+    DestroyTip: "Remove it from the disk; it cannot be brought back", "从磁盘删除，之后无法恢复";
+    KeyUnbin: "In the bin: bring back", "回收站中：恢复";
     PicturesBack: "Brought back: {0}.", "已恢复：{0} 张。";
     PicturesDestroyed: "Removed for good: {0}.", "已彻底删除：{0} 张。";
     KeyLarge: "See the picture large", "放大查看图片";
@@ -649,6 +653,7 @@ strings! {
     PaintSeedTip: "The seed of the next picture; it moves on with every sheet", "下一张的种子；每绘制一批后自动前移";
     PaintModelTip: "The network that draws", "绘画所用的网络";
     BackFromBin: "Bring back", "恢复";
+    BackFromBinTip: "Bring it back to the gallery (U)", "恢复到图库（U）";
 
     // Sound
     Compose: "Compose", "作曲";

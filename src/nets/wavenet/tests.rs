@@ -1,7 +1,10 @@
 use candle_core::Device;
 
 use super::*;
-use crate::kernels::wavenet::{BLOCK, Last};
+use crate::{
+    kernels::wavenet::{BLOCK, Choice, Last, draw},
+    random::Rng,
+};
 
 fn config(dilations: &[usize]) -> WaveNetConfig {
     WaveNetConfig {
@@ -111,6 +114,72 @@ fn one_sample_at_a_time_agrees_with_all_at_once() {
         let far = outputs.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(far < 1e-4, "{mixtures} mixtures: {far}");
     }
+}
+
+/// 48,000 samples, each drawn from the cached network and fed back; then all of them again from the parallel form, which sees
+/// them in parts with the whole past that a sample depends on.
+#[test]
+fn what_is_drawn_one_by_one_is_what_all_at_once_would_have_drawn() {
+    const COUNT: usize = 48_000;
+    const PART: usize = 6_000;
+    let config = config(&[1, 2, 4, 8, 16, 32, 1, 2, 4, 8, 16, 32]);
+    let (level, choice) = (Level::current(), Choice { temperature: 0.9, ..Choice::default() });
+    let net = WaveNet::new(config.clone(), &state(&config)).expect("a network");
+    let generator = net.generator(Precision::Full, level).expect("a generator");
+    let (tone, released) = (Tone { instrument: 2, key: 51, velocity: 70 }, Some(COUNT / config.frame_samples / 2));
+    let conditions = |from: usize, count: usize| -> (Vec<f32>, Vec<f32>) {
+        let (mut slow, mut fast) = (Vec::new(), Vec::new());
+        for t in from..from + count {
+            if t % config.frame_samples == 0 || slow.is_empty() {
+                slow = net.condition().slow(tone, t / config.frame_samples, released);
+            }
+            net.condition().fast(tone, t, &mut fast);
+        }
+        (slow, fast)
+    };
+    let (mut voice, mut random) = (generator.voice(), Rng::at(12, 0));
+    let (mut drawn, mut uniforms, mut logits) = (vec![mu_law::SILENCE], Vec::new(), Vec::new());
+    for block in (0..COUNT).step_by(BLOCK) {
+        let (slow, fast) = conditions(block, BLOCK);
+        if block % config.frame_samples == 0 {
+            generator.set_frame(&mut voice, &slow);
+        }
+        generator.begin_block(&mut voice, &fast);
+        for t in block..block + BLOCK {
+            generator.step(&mut [&mut voice], &[Last::Class(drawn[t])]);
+            uniforms.push(random.uniform());
+            logits.extend_from_slice(&voice.outputs()[..config.outputs()]);
+            drawn.push(draw(level, &mut voice.outputs()[..config.outputs()].to_vec(), choice, uniforms[t]));
+        }
+    }
+    // Each layer looks back by its dilation.
+    let past = config.dilations.iter().sum::<usize>().next_multiple_of(config.frame_samples);
+    let (mut far, mut others) = (0.0_f32, 0);
+    for part in (0..COUNT).step_by(PART) {
+        let from = part.saturating_sub(past);
+        let time = part + PART - from;
+        let mut rows = Vec::new(); // (T, slow + fast)
+        for t in from..part + PART {
+            let (slow, fast) = conditions(t, 1);
+            rows.extend(slow.into_iter().chain(fast));
+        }
+        let condition = Tensor::from_vec(rows.clone(), (1, time, rows.len() / time), &Device::Cpu)
+            .and_then(|c| c.transpose(1, 2)?.contiguous())
+            .expect("a condition");
+        let before: Vec<u32> = drawn[from..from + time].iter().map(|class| *class as u32).collect();
+        let outputs = net
+            .forward(&Tensor::from_vec(before, (1, time), &Device::Cpu).expect("samples"), &condition)
+            .and_then(|y| y.squeeze(0)?.t()?.flatten_all()?.to_vec1::<f32>())
+            .expect("outputs");
+        for t in part..part + PART {
+            let mut at_once = outputs[(t - from) * config.outputs()..][..config.outputs()].to_vec();
+            let one_by_one = &logits[t * config.outputs()..][..config.outputs()];
+            far = at_once.iter().zip(one_by_one).fold(far, |far, (a, b)| far.max((a - b).abs()));
+            others += usize::from(draw(level, &mut at_once, choice, uniforms[t]) != drawn[t + 1]);
+        }
+    }
+    assert!(far < 1e-4, "{far}");
+    assert_eq!(others, 0, "of {COUNT}; logits differ by {far}");
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn bin_ui(ui: &mut Ui, state: &mut State) {
         };
         ui.add_enabled_ui(!state.paint.shelf.is_empty(), |ui| {
             let button = widgets::button(ui, widgets::Look::Hairline, Some(Icon::Delete), state.t(Key::EmptyBin));
+            let button = button.on_hover_text(state.t(Key::EmptyBinTip));
             let popup = Popup::menu(&button).align(RectAlign::BOTTOM_END).gap(6.0).frame(widgets::popup_frame(ui));
             popup.id(Id::unique("empty bin")).width(260.0).show(|ui| {
                 ui.set_width(260.0);
@@ -98,7 +99,8 @@ fn bin_ui(ui: &mut Ui, state: &mut State) {
                     state.ask(Action::Destroy(paths));
                 }
             });
-            if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::AllBack)).clicked() {
+            let back = widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::AllBack));
+            if back.on_hover_text(state.t(Key::AllBackTip)).clicked() {
                 let paths = all(state);
                 state.ask(Action::Unbin(paths));
             }

@@ -210,15 +210,29 @@ fn clicked(ui: &Ui, state: &mut State, id: PictureId) {
     }
 }
 
-/// Keys of the gallery: rating and the star, everything, the search, the bin, and what is made of the chosen picture.
+/// Keys of the gallery: rating and the star, everything, the search, into the bin and back, and what is made of the chosen picture.
 pub(super) fn keys(ui: &Ui, state: &mut State) {
     let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
     if pressed(Modifiers::COMMAND, Press::A) {
         let shown = state.paint.shelf.shown().to_vec();
         state.paint.shelf.several = shown.into_iter().collect();
     }
+    // Keys that are held down do these only once.
+    let once = |wanted: Press| {
+        let is_it = |event: &egui::Event| match event {
+            egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. } => {
+                *key == wanted && modifiers.is_none()
+            }
+            _ => false,
+        };
+        ui.input(|input| input.events.iter().any(is_it))
+    };
     if state.paint.in_bin {
-        // Nothing is done by a key to what was deleted.
+        // No key removes anything for good.
+        let paths = if once(Press::U) { marks::paths(state) } else { Vec::new() };
+        if !paths.is_empty() {
+            state.ask(Action::Unbin(paths));
+        }
         return;
     }
     let digits = [Press::Num0, Press::Num1, Press::Num2, Press::Num3, Press::Num4, Press::Num5];
@@ -238,16 +252,6 @@ pub(super) fn keys(ui: &Ui, state: &mut State) {
         state.paint.large = None;
         ui.memory_mut(|memory| memory.request_focus(bar::search_id()));
     }
-    // Keys that are held down do these only once.
-    let once = |wanted: Press| {
-        let is_it = |event: &egui::Event| match event {
-            egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. } => {
-                *key == wanted && modifiers.is_none()
-            }
-            _ => false,
-        };
-        ui.input(|input| input.events.iter().any(is_it))
-    };
     if once(Press::S) {
         let paths = marks::paths(state);
         let starred = state.paint.chosen().is_some_and(|chosen| chosen.mark.starred);

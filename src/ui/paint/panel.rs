@@ -73,11 +73,13 @@ fn binned_ui(ui: &mut Ui, state: &mut State) {
     }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
-        if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::BackFromBin)).clicked() {
+        let back = widgets::button(ui, widgets::Look::Hairline, Some(Icon::Undo), state.t(Key::BackFromBin));
+        if back.on_hover_text(state.t(Key::BackFromBinTip)).clicked() {
             let paths = marks::paths(state);
             state.ask(Action::Unbin(paths));
         }
-        if widgets::button(ui, widgets::Look::Hairline, Some(Icon::Delete), state.t(Key::Destroy)).clicked() {
+        let gone = widgets::button(ui, widgets::Look::Hairline, Some(Icon::Delete), state.t(Key::Destroy));
+        if gone.on_hover_text(state.t(Key::DestroyTip)).clicked() {
             let paths = marks::paths(state);
             state.ask(Action::Destroy(paths));
         }
