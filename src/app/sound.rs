@@ -247,6 +247,7 @@ fn ends_making(input: &SoundInput) -> bool {
         SoundInput::Open { .. }
             | SoundInput::Strike { .. }
             | SoundInput::Make(_)
+            | SoundInput::Continue { .. }
             | SoundInput::Play(_)
             | SoundInput::Record { .. }
             | SoundInput::Amp { .. }

@@ -62,6 +62,17 @@ impl Converter {
         })
     }
 
+    /// All of a sound.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or when the conversion fails.
+    pub fn convert(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>> {
+        let (mut converter, mut out) = (Self::new(from_hz, to_hz)?, Vec::new());
+        converter.push(samples, &mut out)?;
+        converter.finish(&mut out)?;
+        Ok(out)
+    }
+
     /// Takes `samples` and appends to `out` what is ready.
     ///
     /// # Errors

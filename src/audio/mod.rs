@@ -17,6 +17,7 @@ mod feed;
 mod local;
 mod midi;
 mod mock;
+pub(crate) mod pitch;
 mod player;
 mod recorder;
 mod reel;

@@ -1,7 +1,7 @@
 //! `atelier audio`: plays notes with a WaveNet into a file, and through the loudspeakers while it computes.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::{Failure, Output, Result};
 use crate::{
     Error, Lang, audio, catalogue, files,
-    formats::{audio::Container, wav::Depth},
+    formats::{self, audio::Container, wav::Depth},
     generate::audio::{
-        AudioModel, AudioRequest, MOST_SAMPLES, Quantisation, USUAL_NOISE, USUAL_TEMPERATURE, parse_notes,
+        AudioModel, AudioRequest, Drawing, MOST_SAMPLES, Note, Quantisation, USUAL_NOISE, USUAL_TEMPERATURE,
+        parse_notes,
     },
     recipe::{AudioRecipe, ModelRef, Recipe},
 };
@@ -36,6 +37,10 @@ pub(super) struct Args {
     /// Notes and seconds: "C4:1.0 E4:0.5 R:0.25 C4+E4+G4:2@110" [default: one note for --seconds]
     #[arg(long, value_name = "NOTES")]
     notes: Option<String>,
+    /// Go on where this recording ends (WAV, FLAC, Ogg or MP3): its last second comes first, and its last note is held for
+    /// --seconds, or until --notes begin
+    #[arg(long, value_name = "FILE")]
+    prime: Option<PathBuf>,
     /// How long the sound is [default: until the last note has died away]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -87,6 +92,8 @@ struct Report<'a> {
 
 /// Without notes and seconds, a note this long.
 const USUAL_S: f64 = 2.0;
+/// What a recording ends with goes on for so long at least.
+const SHORTEST_S: f64 = 0.05;
 
 pub(super) fn run(args: &Args, out: &mut Output<'_>) -> Result {
     let kind = Container::of(&args.out).map_err(Failure::Usage)?;
@@ -181,8 +188,41 @@ impl Args {
             seed: self.seed.unwrap_or_else(super::new_seed),
             weights: if self.stored_weights { Quantisation::Stored } else { Quantisation::faster() },
             turns: Vec::new(),
+            prime: None,
+        };
+        let request = match &self.prime {
+            Some(path) => self.going_on(model, path, instrument, request)?,
+            None => request,
         };
         model.check(&request).map_err(usage)?;
         Ok(request)
+    }
+
+    /// The same behind the end of a recording, whose last note is held before.
+    fn going_on(
+        &self,
+        model: &AudioModel,
+        path: &Path,
+        instrument: u16,
+        request: AudioRequest,
+    ) -> Result<AudioRequest> {
+        let rate = model.info().sample_rate_hz;
+        let sound = formats::audio::open(path)?;
+        let samples = audio::Converter::convert(&sound.mono(), sound.sample_rate_hz, rate)?;
+        let seconds = |seconds: f64| (seconds * f64::from(rate)) as u64;
+        let (hold, after) = match &self.notes {
+            Some(_) => {
+                let first = request.notes.first().map_or(0, |note| note.start);
+                (first.max(seconds(SHORTEST_S)), request.notes)
+            }
+            None => (seconds(self.seconds.unwrap_or(USUAL_S)), Vec::new()),
+        };
+        let drawing = Drawing { temperature: request.temperature, noise: request.noise, seed: request.seed };
+        let primed = model.continued(&samples, instrument, hold, drawing)?;
+        let given = primed.notes_end() - hold;
+        let later = after.into_iter().map(|note| Note { start: note.start + given, ..note });
+        let samples = request.samples.filter(|_| self.notes.is_some()).map(|samples| samples + given);
+        let notes = primed.notes.into_iter().chain(later).collect();
+        Ok(AudioRequest { notes, samples, prime: primed.prime, ..request })
     }
 }

@@ -240,6 +240,7 @@ mod tests {
             seed: u64::MAX,
             weights: Quantisation::default(),
             turns: Vec::new(),
+            prime: None,
         };
         let model = ModelRef { name: "notes".to_owned(), sha256: "00".to_owned() };
         let made = AudioRecipe { model, request, sample_rate_hz: 16_000, steps: Vec::new() };

@@ -403,6 +403,7 @@ fn other_keys(state: &State) -> impl Iterator<Item = (&'static str, String)> {
         (Key::KeyRecord, "R".to_owned()),
         (Key::KeySwitchTakes, "B".to_owned()),
         (Key::KeySpectrum, "P".to_owned()),
+        (Key::KeyContinueTake, "C".to_owned()),
         (Key::KeyZoomTake, "↑ ↓ 0 9".to_owned()),
         (Key::KeyMoveTake, "← →".to_owned()),
         (Key::KeySend, "Enter".to_owned()),

@@ -688,6 +688,9 @@ strings! {
     FadeInTake: "Fade in", "淡入";
     FadeOutTake: "Fade out", "淡出";
     FadeTakeTip: "Within the selection; without one up to the line, or from the line on", "作用于所选范围；未选择时，淡入到竖线处，或从竖线处淡出";
+    ContinueTake: "Go on from here", "从这里续奏";
+    ContinueTakeTip: "The network takes what sounds before the end, or the end of the selection, for its own past and goes on with its last note", "网络把结尾（或选区结尾）之前的声音当作自己的过去，并以最后一个音继续演奏";
+    KeyContinueTake: "Go on where a take ends", "从录音结尾续奏";
     NormaliseTake: "Normalise to −1 dB", "标准化到 −1 dB";
     NormaliseTakeTip: "As loud as it can be without being cut off", "在不削波的前提下尽可能响";
     GainTake: "Gain (dB)", "增益 (dB)";

@@ -224,6 +224,7 @@ fn made(harness: &mut egui_kittest::Harness<'_, atelier::app::App>, port: &Sound
             seed,
             weights: Quantisation::Int8,
             turns: Vec::new(),
+            prime: None,
         });
     });
     settle(harness);
@@ -312,6 +313,21 @@ fn a_take_is_zoomed_selected_edited_and_the_original_stays() {
         assert_eq!(harness.state().state().sound.position, 24_000);
         harness.key_press(egui::Key::Home);
         settle(&mut harness);
+
+        // The network goes on where the selection ends: by the menu, and by its key.
+        let told = || std::iter::from_fn(|| next(&inputs).ok()).collect::<Vec<_>>();
+        drop(told());
+        press(&mut harness, word("Edit", "编辑"));
+        harness.snapshot(format!("sound_edit_menu_{name}"));
+        harness.get_by_role_and_label(Role::MenuItem, word("Go on from here", "从这里续奏")).click();
+        settle(&mut harness);
+        harness.key_press(egui::Key::C);
+        settle(&mut harness);
+        let goes_on = |input: &SoundInput| match input {
+            SoundInput::Continue { clip, to, .. } => (clip.samples.len(), *to) == (24_000, selected.end),
+            _ => false,
+        };
+        assert_eq!(told().iter().filter(|input| goes_on(input)).count(), 2);
 
         press(&mut harness, word("Edit", "编辑"));
         harness.get_by_label(word("Fade in", "淡入")).click();

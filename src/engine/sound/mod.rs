@@ -45,6 +45,8 @@ pub enum SoundInput {
     Release { key: u8 },
     /// Make a take, and play it while it is made.
     Make(Box<AudioRequest>),
+    /// Make a take that goes on from this one, before this sample, with the note that sounds there.
+    Continue { clip: Arc<Clip>, to: usize, instrument: u16, drawing: Drawing },
     /// Play finished takes.
     Play(Box<Playback>),
     /// Go on from this sample, while takes are played.

@@ -459,3 +459,27 @@ fn a_controller_plays_with_its_velocity_and_its_pedal() {
     bench.until("the sentence", |state| state.error.is_some());
     assert!(!midi.play(&[0x90, 60, 100]), "nobody listens any more");
 }
+
+#[test]
+fn a_take_is_gone_on_from() {
+    let mut bench = Bench::new();
+    let wave = |t: usize| (std::f64::consts::TAU * 440.0 * t as f64 / 48_000.0).sin() as f32 * 0.1;
+    let clip = Arc::new(Clip { samples: (0..60_000).map(wave).collect::<Vec<_>>().into(), sample_rate_hz: 48_000 });
+    let drawing = Drawing { seed: 9, ..Drawing::default() };
+    let go_on = |clip: &Arc<Clip>, to| SoundInput::Continue { clip: clip.clone(), to, instrument: 1, drawing };
+    bench.tell(go_on(&clip, 24_000));
+    bench.until("a beginning", |state| state.take == 1 && state.samples.len() > 12_000);
+    bench.tell(SoundInput::Stop);
+    let state = bench.until("the end", |state| state.activity == SoundActivity::Idle);
+    let request = state.request.expect("a request");
+    let prime = request.prime.as_ref().expect("a past");
+    // Half a second of A4 at the model's rate.
+    assert_eq!((request.notes[0].key, request.seed), (69, 9));
+    assert!(prime.levels.len().abs_diff(8_000) < 200, "{}", prime.levels.len());
+    assert_eq!(bench.offline(&request), state.samples);
+    // Silence is no note, and what is there stays.
+    let silent = Arc::new(Clip { samples: vec![0.0; 48_000].into(), sample_rate_hz: 48_000 });
+    bench.tell(go_on(&silent, usize::MAX));
+    let said = |state: &SoundState| state.error.as_ref().is_some_and(|why| why.to_string().contains("No note"));
+    assert_eq!(bench.until("the sentence", said).take, 1);
+}

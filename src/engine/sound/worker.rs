@@ -222,6 +222,7 @@ impl Worker {
                 }
             }
             SoundInput::Make(request) => self.make(*request)?,
+            SoundInput::Continue { clip, to, instrument, drawing } => self.go_on(&clip, to, instrument, drawing)?,
             SoundInput::Play(playback) => self.play(*playback),
             SoundInput::Seek { to } => self.seek(to),
             SoundInput::Loop(range) => {

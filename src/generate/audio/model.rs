@@ -110,6 +110,11 @@ impl AudioModel {
         &self.info
     }
 
+    /// The network's configuration.
+    pub(super) fn config(&self) -> &WaveNetConfig {
+        self.net.config()
+    }
+
     /// Whether its weights are stored as bfloat16.
     pub fn is_bfloat16(&self) -> bool {
         self.is_bfloat16
@@ -150,6 +155,9 @@ impl AudioModel {
     /// When a request makes no sense for this model.
     pub fn check(&self, request: &AudioRequest) -> Result<()> {
         request.check()?;
+        if let Some(prime) = &request.prime {
+            prime.check(self.config(), &request.notes)?;
+        }
         let AudioModelInfo { title, lowest_key, keys, instruments, .. } = &self.info;
         if self.net.config().mixtures > 0 && (request.top_k > 0 || request.top_p < 1.0) {
             return Err(Error::new(

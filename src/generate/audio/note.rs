@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Prime;
 use crate::{
     Error, Result,
     kernels::{Level, wavenet::Choice},
@@ -85,6 +86,9 @@ pub struct AudioRequest {
     /// Where temperature and noise became others while it was played, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Turn>,
+    /// The recording that the first note goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prime: Option<Box<Prime>>,
 }
 
 fn one() -> f32 {
@@ -127,8 +131,8 @@ impl AudioRequest {
     /// These notes until they have died away, drawn from all classes, with the weights that are faster here.
     pub fn new(notes: Vec<Note>, drawing: Drawing) -> Self {
         let (Drawing { temperature, noise, seed }, weights) = (drawing, Quantisation::faster());
-        let (turns, samples) = (Vec::new(), None);
-        Self { notes, samples, temperature, top_k: 0, top_p: 1.0, noise, seed, weights, turns }
+        let (turns, samples, prime) = (Vec::new(), None, None);
+        Self { notes, samples, temperature, top_k: 0, top_p: 1.0, noise, seed, weights, turns, prime }
     }
 
     /// How classes are drawn at first.

@@ -5,10 +5,11 @@ use std::{
     time::Instant,
 };
 
-use super::{AudioRequest, Quantisation, model::AudioNet};
+use super::{AudioRequest, Prime, Quantisation, model::AudioNet};
 use crate::{
     kernels::{
         Exec,
+        elementwise::mixture::STEPS,
         wavenet::{self, BLOCK, Choice, Last, MOST_VOICES, Voice},
     },
     nets::wavenet::{Tone, mu_law},
@@ -103,6 +104,9 @@ struct Sounding {
     /// What it is scaled by, and how much less each sample.
     gain: f32,
     gain_step: f32,
+    /// What it has played before, and of that so many samples; none of a note that begins.
+    past: Option<Arc<Prime>>,
+    played: usize,
     /// What it last made, scaled.
     block: [f32; BLOCK],
     fast: Vec<f32>,
@@ -132,6 +136,11 @@ impl Synth {
 
     /// Strikes a note from the next block on and returns its number.
     pub fn strike(&mut self, tone: Tone) -> u64 {
+        self.go_on(tone, None)
+    }
+
+    /// The same with a note that has sounded already: its past comes first, and then what the network makes of it.
+    fn go_on(&mut self, tone: Tone, past: Option<Arc<Prime>>) -> u64 {
         let number = self.struck;
         self.struck += 1;
         let rate = self.rate();
@@ -151,12 +160,14 @@ impl Synth {
             voice: self.net.generator(self.weights).voice(),
             random: Rng::at(self.seed, number),
             last: if self.net.config().mixtures == 0 { Last::Class(mu_law::SILENCE) } else { Last::Value(0.0) },
-            value: 0.0,
+            value: past.as_ref().map_or(0.0, |past| past.before),
             noise: 1.0,
             released: None,
             quiet: 0,
-            gain: GAIN,
+            gain: past.as_ref().map_or(GAIN, |past| past.gain),
             gain_step: 0.0,
+            past,
+            played: 0,
             block: [0.0; BLOCK],
             fast: Vec::new(),
         });
@@ -223,13 +234,27 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
     for voice in voices.iter_mut() {
         let time = voice.voice.time();
         if time.is_multiple_of(config.frame_samples) {
-            let slow = condition.slow(voice.tone, time / config.frame_samples, voice.released);
+            // Frames of its past are counted from its own onset.
+            let before = voice.past.as_ref().map_or(0, |past| past.frame as usize);
+            let released = voice.released.map(|frame| frame + before);
+            let slow = condition.slow(voice.tone, time / config.frame_samples + before, released);
             generator.set_frame(&mut voice.voice, &slow);
         }
-        voice.noise = noise_at(choice.noise, time as f32 / config.sample_rate_hz as f32);
+        let rate = config.sample_rate_hz;
         voice.fast.clear();
-        for at in time..time + BLOCK {
-            condition.fast(voice.tone, at, &mut voice.fast);
+        match &voice.past {
+            None => {
+                voice.noise = noise_at(choice.noise, time as f32 / rate as f32);
+                (time..time + BLOCK).for_each(|at| condition.fast(voice.tone, at, &mut voice.fast));
+            }
+            Some(past) => {
+                let age = time + past.frame as usize * config.frame_samples;
+                voice.noise = noise_at(choice.noise, age as f32 / rate as f32);
+                for at in time..time + BLOCK {
+                    let turned = f64::from(past.hz) * at as f64 / f64::from(rate);
+                    condition.fast_at(past.turns + turned, past.hz, &mut voice.fast);
+                }
+            }
         }
         generator.begin_block(&mut voice.voice, &voice.fast);
     }
@@ -249,7 +274,20 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
         for voice in voices.iter_mut() {
             let uniform = voice.random.uniform();
             let choice = Choice { noise: voice.noise, ..choice };
-            let drawn = if config.mixtures == 0 {
+            let given = voice.past.as_ref().and_then(|past| past.levels.get(voice.played).copied());
+            voice.played += 1;
+            let drawn = if let Some(level) = given {
+                if config.mixtures == 0 {
+                    // Classes are checked to be some.
+                    let class = usize::from(level.unsigned_abs());
+                    voice.last = Last::Class(class);
+                    net.values[class]
+                } else {
+                    let value = f32::from(level) / STEPS;
+                    voice.last = Last::Value(value);
+                    value
+                }
+            } else if config.mixtures == 0 {
                 let value = wavenet::draw_calmed(net.level, voice.voice.outputs(), &net.values, choice, uniform);
                 // The network sees the class that is nearest.
                 voice.last = Last::Class(mu_law::encode(value));
@@ -320,7 +358,9 @@ impl Performance {
         while let Some(note) = self.request.notes.get(self.next).filter(|note| note.start < end) {
             let tone = Tone { instrument: note.instrument.into(), key: note.key, velocity: note.velocity };
             let until = note.start.saturating_add(note.length.max(1));
-            self.held.push((until, synth.strike(tone)));
+            // The first one may go on from a recording.
+            let past = if self.next == 0 { self.request.prime.clone().map(Arc::from) } else { None };
+            self.held.push((until, synth.go_on(tone, past)));
             self.next += 1;
         }
         Some(synth.block())

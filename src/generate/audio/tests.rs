@@ -167,3 +167,85 @@ fn what_makes_no_sense_is_said() {
         assert!(AudioModel::open("cut", &path).is_err());
     }
 }
+
+/// A voice that is given what it drew before as its past goes on as it went on then.
+#[test]
+fn a_note_goes_on_from_its_own_past_as_it_did_before() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let model = AudioModel::open("tiny", &tiny(dir.path())).expect("a model");
+    // A4 turns 440 times a second, in every precision.
+    let whole = AudioRequest { samples: Some(4_000), ..request("A4:1") };
+    let sound = play(&model, &whole);
+    let mut before = 0.0;
+    let level = |sample: &f32| {
+        let value = sample / 0.5;
+        let emphasised = value - 0.85 * before;
+        before = value;
+        crate::nets::wavenet::mu_law::encode(emphasised) as i16
+    };
+    let levels: Vec<i16> = sound[..1_600].iter().map(level).collect();
+    let prime = Prime { levels, before: 0.0, frame: 0, turns: 0.0, hz: 440.0, gain: 0.5 };
+    let primed = AudioRequest { prime: Some(Box::new(prime.clone())), ..whole.clone() };
+    let again = play(&model, &primed);
+    let apart = sound.iter().zip(&again).position(|(a, b)| (a - b).abs() > 1e-5);
+    assert_eq!(apart, None);
+    // It travels in a recipe, and what does not fit is refused.
+    let json = serde_json::to_string(&primed).expect("JSON");
+    assert_eq!(serde_json::from_str::<AudioRequest>(&json).expect("reads"), primed);
+    assert!(!serde_json::to_string(&whole).expect("JSON").contains("prime"));
+    let bad = |change: fn(&mut Prime)| {
+        let mut prime = prime.clone();
+        change(&mut prime);
+        model.check(&AudioRequest { prime: Some(Box::new(prime)), ..whole.clone() }).is_err()
+    };
+    assert!(bad(|prime| prime.levels[3] = 256) && bad(|prime| prime.levels[3] = -1));
+    assert!(bad(|prime| prime.levels.clear()) && bad(|prime| prime.levels = vec![128; 16_001]));
+    assert!(bad(|prime| prime.turns = f64::NAN) && bad(|prime| prime.hz = f32::INFINITY));
+    assert!(bad(|prime| prime.gain = -1.0) && bad(|prime| prime.frame = u32::MAX));
+    assert!(model.check(&AudioRequest { prime: Some(Box::new(prime)), ..request("R:0.1 A4:1") }).is_err());
+}
+
+#[test]
+fn a_recording_is_gone_on_from_with_its_last_note() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let model = AudioModel::open("tiny", &tiny(dir.path())).expect("a model");
+    // E4 for a while, then C5 with overtones, softly.
+    let wave = |hz: f64, t: usize| {
+        let turns = hz * t as f64 / 16_000.0;
+        [(1.0, 0.03), (2.0, 0.02), (3.0, 0.01)]
+            .iter()
+            .map(|(harmonic, amplitude)| amplitude * (std::f64::consts::TAU * turns * harmonic).sin())
+            .sum::<f64>() as f32
+    };
+    let recording: Vec<f32> =
+        (0..24_040).map(|t| if t < 14_000 { wave(329.63, t) } else { wave(523.25, t - 14_000) }).collect();
+    let drawing = Drawing { seed: 3, ..Drawing::default() };
+    let request = model.continued(&recording, 1, 8_000, drawing).expect("goes on");
+    let (prime, note) = (request.prime.clone().expect("a past"), request.notes[0].clone());
+    assert_eq!((note.key, note.start, note.instrument, prime.frame), (72, 0, 1, 0));
+    // Its note alone, to within a hundredth of a second.
+    assert!(prime.levels.len().abs_diff(10_040) < 500, "{}", prime.levels.len());
+    assert_eq!(note.length, prime.levels.len() as u64 + 8_000);
+    assert!((prime.hz - 523.25).abs() < 1.5, "{}", prime.hz);
+    // What is heard first is the recording, as loud as it was.
+    let sound = play(&model, &request);
+    let lead = prime.levels.len();
+    let (mut off, mut power) = (0.0, 0.0);
+    for (got, want) in sound[..lead].iter().zip(&recording[recording.len() - lead..]) {
+        (off, power) = (off + (got - want).powi(2), power + want.powi(2));
+    }
+    assert!(10.0 * (off / power).log10() < -20.0, "{off} of {power}");
+    assert_eq!(play(&model, &request), sound);
+    // Another seed has the same past and another future.
+    let other = play(&model, &AudioRequest { seed: 4, noise: 1.0, ..request.clone() });
+    assert!(other[..lead] == sound[..lead] && other[lead..lead + 800] != sound[lead..lead + 800]);
+    let why =
+        |samples: &[f32]| model.continued(samples, 0, 1, drawing).err().map(|why| why.to_string()).expect("refused");
+    let mut random = crate::random::Rng::at(8, 0);
+    let noise: Vec<f32> = (0..16_000).map(|_| 0.1 * random.normal() as f32).collect();
+    let low: Vec<f32> = (0..16_000).map(|t| wave(65.4, t)).collect();
+    for samples in [&[][..], &[0.0; 9_000], &[f32::NAN; 9_000], &noise, &recording[..50], &low] {
+        let why = why(samples);
+        assert!(why.contains("No note is heard") || why.contains("plays from"), "{why}");
+    }
+}

@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use egui::{Popup, RectAlign, Ui, vec2};
 
 use crate::{
+    engine::SoundInput,
     generate::audio::{Edit, Step},
     ui::{
         Icon, Key,
@@ -56,6 +57,12 @@ fn rows_ui(ui: &mut Ui, state: &mut State) {
         }
     }
     widgets::menu_line(ui);
+    let go_on = widgets::menu_row(ui, Some(Icon::Play), state.t(Key::ContinueTake), "C", false);
+    if go_on.on_hover_text(state.t(Key::ContinueTakeTip)).clicked() {
+        continue_take(state);
+        Popup::close_all(ui.ctx());
+    }
+    widgets::menu_line(ui);
     ui.horizontal(|ui| {
         ui.set_width(280.0);
         let width = ui.available_width() - 84.0;
@@ -71,6 +78,18 @@ fn rows_ui(ui: &mut Ui, state: &mut State) {
             change(ui, state, Edit::Gain { start, end, db });
         }
     });
+}
+
+/// The network goes on where the selection ends, or the take.
+pub(super) fn continue_take(state: &mut State) {
+    if !can_edit(state) {
+        return;
+    }
+    let view = &state.sound;
+    let Some(clip) = view.shown.whole.clone() else { return };
+    let to = view.selection.as_ref().map_or(clip.samples.len(), |range| range.end);
+    let (instrument, drawing) = (state.preferences.sound.instrument, state.preferences.drawing());
+    state.ask(Action::Sound(SoundInput::Continue { clip, to, instrument, drawing }));
 }
 
 /// Within the selection; without one up to the place that is heard, or from there on; without that all of it.

@@ -214,6 +214,7 @@ pub(super) fn keys(ui: &Ui, state: &mut State) {
             KeyName::L if once => toggle_loop(state),
             KeyName::B if once => switch(state),
             KeyName::R if once => toggle_record(state),
+            KeyName::C if once => edits::continue_take(state),
             KeyName::P if once => state.sound.shows_spectrum = !state.sound.shows_spectrum,
             KeyName::Delete | KeyName::Backspace if once => delete_selection(state),
             KeyName::Home => seek(state, 0),

@@ -156,8 +156,10 @@ impl Scalar {
             return Ok(None);
         }
         let hz = text.to_lowercase().strip_suffix("hz").and_then(|hz| hz.trim().parse().ok());
-        let key =
-            hz.map(super::strikes::key_of_hz).or_else(|| text.parse().ok()).or_else(|| key_of(&text).map(f32::from));
+        let key = hz
+            .map(crate::audio::pitch::key_of_hz)
+            .or_else(|| text.parse().ok())
+            .or_else(|| key_of(&text).map(f32::from));
         let key = key.filter(|key: &f32| (0.0..128.0).contains(key));
         key.map(Some).ok_or_else(|| (format!("“{text}” is no pitch"), format!("“{text}”不是音高")))
     }

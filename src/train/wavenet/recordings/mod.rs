@@ -2,21 +2,22 @@
 //!
 //! Each is mixed to one channel, brought to the network's rate, freed of silence at its ends, and levelled: its loudest
 //! thirtieth of a second has the same root mean square in every file, unless a peak would pass full scale. What the network
-//! is told of it comes from a manifest, from the file's name, or from its pitch, as [`pitch`] hears it.
+//! is told of it comes from a manifest, from the file's name, or from its pitch, as [`audio::pitch`] hears it.
 
 mod listing;
-mod pitch;
 mod strikes;
 
 use std::path::{Path, PathBuf};
 
 use listing::{Entry, Given};
-use pitch::{Pitch, Yin};
-use strikes::{hz_of_key, key_of_hz};
 
 use super::{ClassRecipe, Note, RecordingsRecipe, Strike, WaveNetRecipe};
 use crate::{
-    Error, Result, audio,
+    Error, Result,
+    audio::{
+        self,
+        pitch::{Pitch, Yin, key_of_hz},
+    },
     formats::audio::{self as files, Sound},
     nets::wavenet::{Instrument, Tone, WaveNetConfig},
 };
@@ -69,8 +70,7 @@ pub fn load(
     recipe.name_instruments(names.iter().map(|(_, names)| names.clone()).collect());
     let config = recipe.config();
     let range = [plan.lowest_key, plan.lowest_key + plan.keys - 1].map(f32::from);
-    let highest = f64::from(hz_of_key(range[1] + 1.0)).min(f64::from(config.sample_rate_hz) / 4.0);
-    let yin = Yin::new(config.sample_rate_hz, f64::from(hz_of_key(range[0] - 1.0)).min(highest / 2.0), highest);
+    let yin = Yin::of_keys(config.sample_rate_hz, plan.lowest_key, plan.keys);
     let least = recipe.training.crops.samples.max(recipe.training.onset_crops.samples);
     let mut all =
         Recordings { recipe, notes: Vec::new(), skipped: Vec::new(), told: 0, heard: 0, unpitched: 0, seconds: 0.0 };
@@ -188,11 +188,7 @@ fn read(
 fn resampled(sound: &Sound, rate: u32) -> Result<Vec<f32>> {
     let mut mono = sound.mono();
     mono.iter_mut().filter(|sample| !sample.is_finite()).for_each(|sample| *sample = 0.0);
-    let mut converter = audio::Converter::new(sound.sample_rate_hz, rate)?;
-    let mut samples = Vec::new();
-    converter.push(&mono, &mut samples)?;
-    converter.finish(&mut samples)?;
-    Ok(samples)
+    audio::Converter::convert(&mono, sound.sample_rate_hz, rate)
 }
 
 /// Where sound begins and ends, by hundredths of a second; `None` when there is none.

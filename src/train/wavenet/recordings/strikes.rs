@@ -1,7 +1,7 @@
 //! Where notes begin and end in a recording, and which keys they are.
 
-use super::pitch::Pitch;
 use crate::{
+    audio::pitch::{Pitch, hz_of_key, key_of_hz},
     nets::wavenet::{Tone, WaveNetConfig},
     train::wavenet::{Phase, Strike},
 };
@@ -21,16 +21,6 @@ const RISE_S: f64 = 0.03;
 const RECENT: usize = 32;
 /// A note that follows so soon is the same one.
 const APART_S: f64 = 0.06;
-
-/// The key of a frequency, with its fraction; MIDI's 69 is 440 Hz.
-pub(super) fn key_of_hz(hz: f32) -> f32 {
-    69.0 + 12.0 * (hz / 440.0).log2()
-}
-
-/// The frequency of a key.
-pub(super) fn hz_of_key(key: f32) -> f32 {
-    440.0 * ((key - 69.0) / 12.0).exp2()
-}
 
 /// The notes that are heard in a track. Those without pitch have the lowest key.
 pub(super) fn heard(track: &[Pitch], instrument: usize, velocity: u8, config: &WaveNetConfig) -> Vec<Strike> {

@@ -1,6 +1,7 @@
 use std::{f64::consts::TAU, fs, sync::atomic::AtomicBool};
 
 use super::*;
+use crate::audio::pitch::hz_of_key;
 use crate::{
     formats::{audio::Container, wav::Depth},
     generate::audio::AudioModel,

@@ -12,9 +12,19 @@ const NEARBY: f32 = 0.2;
 /// The mean square of what counts as silence: −80 dB.
 const SILENCE: f32 = 1e-8;
 
+/// The key of a frequency, with its fraction; MIDI's 69 is 440 Hz.
+pub(crate) fn key_of_hz(hz: f32) -> f32 {
+    69.0 + 12.0 * (hz / 440.0).log2()
+}
+
+/// The frequency of a key.
+pub(crate) fn hz_of_key(key: f32) -> f32 {
+    440.0 * ((key - 69.0) / 12.0).exp2()
+}
+
 /// What is known of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pitch {
+pub(crate) struct Pitch {
     /// The fundamental frequency; `None` when there is none: noise, a beat, silence.
     pub hz: Option<f32>,
     /// The root mean square around the frame.
@@ -22,7 +32,7 @@ pub(super) struct Pitch {
 }
 
 /// A pitch tracker.
-pub(super) struct Yin {
+pub(crate) struct Yin {
     sample_rate_hz: f32,
     /// Periods that are looked for, in samples.
     shortest: usize,
@@ -46,6 +56,14 @@ impl Yin {
         let longest = ((rate / lowest_hz.max(10.0)).ceil() as usize).max(shortest + 2);
         let window = ((rate * WINDOW_S) as usize).max(longest);
         Self { sample_rate_hz: sample_rate_hz as f32, shortest, longest, window }
+    }
+
+    /// One that looks for the pitches of so many keys from the lowest up, and half a step around them.
+    pub fn of_keys(sample_rate_hz: u32, lowest_key: u8, keys: u8) -> Self {
+        let around = [f32::from(lowest_key) - 1.0, f32::from(lowest_key) + f32::from(keys)];
+        let [lowest, highest] = around.map(|key| f64::from(hz_of_key(key)));
+        let highest = highest.min(f64::from(sample_rate_hz) / 4.0);
+        Self::new(sample_rate_hz, lowest.min(highest / 2.0), highest)
     }
 
     /// The pitch in the middle of every `hop` samples.

@@ -1,0 +1,213 @@
+//! Going on where a recording ends: a voice takes the end of it for its own past.
+
+use std::f64::consts::TAU;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AudioModel, AudioRequest, Drawing, Note};
+use crate::{
+    Error, Result,
+    audio::pitch::{Pitch, Yin, hz_of_key, key_of_hz},
+    kernels::elementwise::mixture::STEPS,
+    nets::wavenet::{WaveNetConfig, mu_law},
+};
+
+/// The most of a recording that a voice is given, and that is looked at for its last note, in seconds.
+const GIVEN_S: usize = 1;
+const HEARD_S: usize = 4;
+/// How loud recordings are made, as those are that models learn from: the loudest thirtieth of a second, or the highest sample.
+const LOUDNESS: f32 = 0.2;
+const PEAK: f32 = 0.98;
+/// Nothing louder than this is silence.
+const SILENT: f32 = 1e-4;
+/// The last note sounds in these frames, in seconds.
+const LAST_S: f64 = 0.06;
+/// A note began where the pitch lies further away than this in semitones, where it was so much softer than the loudest, or
+/// where it got so much louder within [`RISE_S`].
+const AWAY: f32 = 1.0;
+const QUIET: f32 = 0.01;
+const RISE: f32 = 2.5;
+const RISE_S: f64 = 0.03;
+/// How hard it was struck is not heard.
+const VELOCITY: u8 = 90;
+/// Samples that the phase is measured over, at most.
+const PHASE: usize = 2_048;
+/// The latest frame of a note that a voice may begin at.
+const MOST_FRAMES: u32 = 1 << 20;
+
+/// The end of a recording, as the network takes samples: what the first note of a request has played already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prime {
+    /// µ-law classes, or whole numbers of sixteen bits where samples are drawn from mixtures; pre-emphasised.
+    pub levels: Vec<i16>,
+    /// The sample before the first of them, without pre-emphasis.
+    pub before: f32,
+    /// Frames from the onset of the note to the first of them.
+    pub frame: u32,
+    /// How often the lowest partial has turned at the first of them, and its hertz from there on.
+    pub turns: f64,
+    pub hz: f32,
+    /// What samples are multiplied by, so that they are as loud as the recording.
+    pub gain: f32,
+}
+
+impl Prime {
+    /// # Errors
+    /// When it is none for this network.
+    pub(super) fn check(&self, config: &WaveNetConfig, notes: &[Note]) -> Result<()> {
+        let Self { levels, before, frame, turns, hz, gain } = self;
+        let range = if config.mixtures == 0 { 0..=mu_law::CLASSES as i16 - 1 } else { -i16::MAX..=i16::MAX };
+        let fits = !levels.is_empty()
+            && levels.len() <= GIVEN_S * config.sample_rate_hz as usize
+            && levels.iter().all(|level| range.contains(level))
+            && before.abs() <= 8.0
+            && *frame <= MOST_FRAMES
+            && turns.abs() <= 1e9
+            && (0.0..=config.sample_rate_hz as f32 / 2.0).contains(hz)
+            && (0.0..=1e4).contains(gain)
+            && notes.first().is_some_and(|note| note.start == 0);
+        if fits {
+            return Ok(());
+        }
+        Err(Error::new(
+            "The recording that this sound goes on from does not fit the model; make it again from the recording.",
+            "此声音所接续的录音与模型不符，请用该录音重新生成。",
+        ))
+    }
+}
+
+impl AudioModel {
+    /// A request that goes on where `recording` ends, which has one channel at the model's rate: the last second of it, or
+    /// its last note, and then `hold` samples of that note, played by `instrument`.
+    ///
+    /// # Errors
+    /// When no note of the model's is heard at the end.
+    pub fn continued(&self, recording: &[f32], instrument: u16, hold: u64, drawing: Drawing) -> Result<AudioRequest> {
+        let config = self.config();
+        let (rate, frame) = (config.sample_rate_hz as usize, config.frame_samples);
+        let heard = &recording[recording.len().saturating_sub(HEARD_S * rate)..];
+        let heard = &heard[heard.len() % frame..];
+        let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
+        let mut samples: Vec<f32> = heard.iter().map(finite).collect();
+        let power = |part: &[f32]| part.iter().map(|x| x * x).sum::<f32>() / part.len() as f32;
+        let loudest = samples.chunks((rate / 30).max(1)).map(power).fold(0.0, f32::max).sqrt();
+        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        if loudest < SILENT {
+            return Err(no_note());
+        }
+        let gain = (LOUDNESS / loudest).min(PEAK / peak);
+        samples.iter_mut().for_each(|sample| *sample *= gain);
+
+        let track = Yin::of_keys(config.sample_rate_hz, config.lowest_key, config.keys).track(&samples, frame);
+        let per_second = rate as f64 / frame as f64;
+        let recent = &track[track.len() - ((LAST_S * per_second) as usize).clamp(1, track.len())..];
+        let mut pitches: Vec<f32> = recent.iter().filter_map(|pitch| pitch.hz).collect();
+        if pitches.len() * 2 < recent.len() || pitches.is_empty() {
+            return Err(no_note());
+        }
+        pitches.sort_by(f32::total_cmp);
+        let fundamental = pitches[pitches.len() / 2];
+        let key = key_of_hz(fundamental).round().clamp(0.0, 127.0) as u8;
+        let note = Note { start: 0, length: 0, key, velocity: VELOCITY, instrument };
+        self.check(&AudioRequest::new(vec![note.clone()], drawing))?;
+        let Some(tones) = config.instruments.get(usize::from(instrument)) else { return Err(no_note()) };
+
+        let onset = onset(&track, key_of_hz(fundamental), ((RISE_S * per_second) as usize).max(1));
+        let frames = (track.len() - onset).min(GIVEN_S * rate / frame);
+        let from = samples.len() - frames * frame;
+        // What the lowest partial does, of what is heard.
+        let share = tones.lowest_hz(key) / f64::from(hz_of_key(f32::from(key)));
+        let hz = (f64::from(fundamental) * share) as f32;
+        let turns = phase(&samples, f64::from(fundamental) / rate as f64) * share
+            - f64::from(hz) * (frames * frame) as f64 / rate as f64;
+        let before = if from > 0 { samples[from - 1] } else { 0.0 };
+        let mut last = before;
+        let level = |sample: &f32| {
+            let emphasised = sample - config.pre_emphasis * last;
+            last = *sample;
+            match config.mixtures {
+                0 => mu_law::encode(emphasised) as i16,
+                _ => (emphasised.clamp(-1.0, 1.0) * STEPS).round() as i16,
+            }
+        };
+        let prime = Prime {
+            levels: samples[from..].iter().map(level).collect(),
+            before,
+            frame: (track.len() - frames - onset) as u32,
+            turns: turns.rem_euclid(1.0),
+            hz,
+            gain: 1.0 / gain,
+        };
+        let length = (frames * frame) as u64 + hold;
+        let request =
+            AudioRequest { prime: Some(Box::new(prime)), ..AudioRequest::new(vec![Note { length, ..note }], drawing) };
+        self.check(&request)?;
+        Ok(request)
+    }
+}
+
+fn no_note() -> Error {
+    Error::new(
+        "No note is heard at the end of the recording; cut it off where a single note sounds.",
+        "录音结尾没有检测到音；请把它剪到正有单个音发声的地方。",
+    )
+}
+
+/// The frame at which the last note of a track began, which is at this key at the end.
+fn onset(track: &[Pitch], key: f32, rise: usize) -> usize {
+    let loudest = track.iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+    let goes_back = |frame: &usize| {
+        let pitch = track[*frame];
+        pitch.level > loudest * QUIET && pitch.hz.is_none_or(|hz| (key_of_hz(hz) - key).abs() <= AWAY)
+    };
+    let begun = (0..track.len()).rev().take_while(goes_back).last().unwrap_or(track.len().saturating_sub(1));
+    // Struck again on the way: where it begins to get louder.
+    let rises = |frame: &usize| {
+        let before = track[frame.saturating_sub(rise).max(begun)..*frame].iter().map(|pitch| pitch.level);
+        track[*frame].level > RISE * before.fold(f32::INFINITY, f32::min) && track[*frame].level > loudest * 0.1
+    };
+    let struck = (begun + 1..track.len()).rev().find(rises);
+    let from = struck.and_then(|last| (begun + 1..=last).rev().take_while(rises).last());
+    from.unwrap_or(begun)
+}
+
+/// How far a partial that turns `per_sample` times a sample has turned behind the last sample, as a sine.
+fn phase(samples: &[f32], per_sample: f64) -> f64 {
+    let part = &samples[samples.len().saturating_sub(PHASE)..];
+    let (mut re, mut im) = (0.0, 0.0);
+    for (at, sample) in part.iter().enumerate() {
+        let window = 0.5 - 0.5 * (TAU * (at as f64 + 0.5) / part.len() as f64).cos();
+        let (sin, cos) = (TAU * per_sample * (at as f64 - part.len() as f64)).sin_cos();
+        re += window * f64::from(*sample) * cos;
+        im -= window * f64::from(*sample) * sin;
+    }
+    // The angle is that of a cosine.
+    (im.atan2(re) / TAU + 0.25).rem_euclid(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phase_behind_the_last_sample_is_found() {
+        for (turns, per_sample) in [(0.0, 0.0137), (0.3, 0.02), (0.9, 0.0061)] {
+            let count = 5_000;
+            let wave = |at: usize| ((turns + per_sample * (at as f64 - count as f64)) * TAU).sin() as f32;
+            let samples: Vec<f32> = (0..count).map(wave).collect();
+            let apart = (phase(&samples, per_sample) - turns).rem_euclid(1.0);
+            assert!(apart.min(1.0 - apart) < 0.01, "{turns}: {apart}");
+        }
+    }
+
+    #[test]
+    fn the_last_note_began_where_it_was_struck_or_came_from_another() {
+        let sounding = |hz: f32, level: f32| Pitch { hz: Some(hz), level };
+        let silence = Pitch { hz: None, level: 0.0 };
+        let track: Vec<_> = [vec![silence; 3], vec![sounding(220.0, 0.1); 10], vec![sounding(440.0, 0.1); 7]].concat();
+        assert_eq!(onset(&track, 69.0, 2), 13);
+        assert_eq!(onset(&track[..13], 57.0, 2), 3);
+        let again: Vec<_> = [vec![sounding(440.0, 0.02); 8], vec![sounding(440.0, 0.1); 5]].concat();
+        assert_eq!(onset(&again, 69.0, 2), 8);
+    }
+}
