@@ -28,6 +28,8 @@ const AWAY: f32 = 1.0;
 const QUIET: f32 = 0.01;
 const RISE: f32 = 2.5;
 const RISE_S: f64 = 0.03;
+/// From what is given to what is drawn.
+const FADE_S: f32 = 0.03;
 /// How hard it was struck is not heard.
 const VELOCITY: u8 = 90;
 /// Samples that the phase is measured over, at most.
@@ -52,6 +54,20 @@ pub struct Prime {
 }
 
 impl Prime {
+    /// What is heard as sample number `at` when the network draws `drawn`: what is given, and towards its end more and more
+    /// of what is drawn, as a network brings the phases of harmonics to where it knows them.
+    pub(super) fn blended(&self, at: usize, drawn: f32, values: &[f32], config: &WaveNetConfig) -> f32 {
+        let Some(level) = self.levels.get(at) else { return drawn };
+        let given = match config.mixtures {
+            // Classes are checked to be some.
+            0 => values[usize::from(level.unsigned_abs())],
+            _ => f32::from(*level) / STEPS,
+        };
+        let fade = FADE_S * config.sample_rate_hz as f32;
+        let share = (self.levels.len() - at) as f32 / fade;
+        if share >= 1.0 { given } else { given * share + drawn * (1.0 - share) }
+    }
+
     /// # Errors
     /// When it is none for this network.
     pub(super) fn check(&self, config: &WaveNetConfig, notes: &[Note]) -> Result<()> {

@@ -9,7 +9,6 @@ use super::{AudioRequest, Prime, Quantisation, model::AudioNet};
 use crate::{
     kernels::{
         Exec,
-        elementwise::mixture::STEPS,
         wavenet::{self, BLOCK, Choice, Last, MOST_VOICES, Voice},
     },
     nets::wavenet::{Tone, mu_law},
@@ -274,29 +273,21 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
         for voice in voices.iter_mut() {
             let uniform = voice.random.uniform();
             let choice = Choice { noise: voice.noise, ..choice };
-            let given = voice.past.as_ref().and_then(|past| past.levels.get(voice.played).copied());
-            voice.played += 1;
-            let drawn = if let Some(level) = given {
-                if config.mixtures == 0 {
-                    // Classes are checked to be some.
-                    let class = usize::from(level.unsigned_abs());
-                    voice.last = Last::Class(class);
-                    net.values[class]
-                } else {
-                    let value = f32::from(level) / STEPS;
-                    voice.last = Last::Value(value);
-                    value
-                }
-            } else if config.mixtures == 0 {
-                let value = wavenet::draw_calmed(net.level, voice.voice.outputs(), &net.values, choice, uniform);
-                // The network sees the class that is nearest.
-                voice.last = Last::Class(mu_law::encode(value));
-                value
+            let drawn = if config.mixtures == 0 {
+                wavenet::draw_calmed(net.level, voice.voice.outputs(), &net.values, choice, uniform)
             } else {
                 let uniforms = [uniform, voice.random.uniform()];
-                let value = wavenet::draw_mixture(voice.voice.outputs(), config.mixtures, choice, uniforms);
-                voice.last = Last::Value(value);
+                wavenet::draw_mixture(voice.voice.outputs(), config.mixtures, choice, uniforms)
+            };
+            let drawn = voice.past.as_ref().map_or(drawn, |past| {
+                let value = past.blended(voice.played, drawn, &net.values, config);
+                voice.played += 1;
                 value
+            });
+            voice.last = match config.mixtures {
+                // The network sees the class that is nearest.
+                0 => Last::Class(mu_law::encode(drawn)),
+                _ => Last::Value(drawn),
             };
             voice.value = drawn + config.pre_emphasis * voice.value;
             voice.quiet = if voice.value.abs() < QUIET { voice.quiet + 1 } else { 0 };

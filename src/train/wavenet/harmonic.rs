@@ -12,7 +12,7 @@ const MEASURED: usize = 8;
 /// The onset, in seconds.
 const ONSET_S: f64 = 0.002;
 /// What lies between the harmonics fades away so soon after the onset, to one in e, in seconds.
-const STRIKE_S: f64 = 0.05;
+const STRIKE_S: f64 = 0.2;
 /// A note that would have to be made louder than this was hardly harmonic.
 const MOST_GAIN: f64 = 3.0;
 
