@@ -37,8 +37,8 @@ pub(super) struct Args {
     /// Notes and seconds: "C4:1.0 E4:0.5 R:0.25 C4+E4+G4:2@110" [default: one note for --seconds]
     #[arg(long, value_name = "NOTES")]
     notes: Option<String>,
-    /// Go on where this recording ends (WAV, FLAC, Ogg or MP3): its last second comes first, and its last note is held for
-    /// --seconds, or until --notes begin
+    /// Go on where this recording ends (WAV, FLAC, Ogg or MP3): its last second comes first, then its last note is held for
+    /// --seconds and dies away, or until --notes begin; with them --seconds counts from the recording's end
     #[arg(long, value_name = "FILE")]
     prime: Option<PathBuf>,
     /// How long the sound is [default: until the last note has died away]
@@ -208,17 +208,18 @@ impl Args {
     ) -> Result<AudioRequest> {
         let rate = model.info().sample_rate_hz;
         let sound = formats::audio::open(path)?;
-        let samples = audio::Converter::convert(&sound.mono(), sound.sample_rate_hz, rate)?;
         let seconds = |seconds: f64| (seconds * f64::from(rate)) as u64;
         let (hold, after) = match &self.notes {
             Some(_) => {
-                let first = request.notes.first().map_or(0, |note| note.start);
+                // Until the first note begins, or for as long as rests last.
+                let first = request.notes.first().map_or(request.samples.unwrap_or(0), |note| note.start);
                 (first.max(seconds(SHORTEST_S)), request.notes)
             }
             None => (seconds(self.seconds.unwrap_or(USUAL_S)), Vec::new()),
         };
         let drawing = Drawing { temperature: request.temperature, noise: request.noise, seed: request.seed };
-        let primed = model.continued(&samples, instrument, hold, drawing)?;
+        let recording = (&sound.mono()[..], sound.sample_rate_hz);
+        let primed = model.continued(recording, (instrument, self.velocity), hold, drawing)?;
         let given = primed.notes_end() - hold;
         let later = after.into_iter().map(|note| Note { start: note.start + given, ..note });
         let samples = request.samples.filter(|_| self.notes.is_some()).map(|samples| samples + given);

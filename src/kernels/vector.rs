@@ -12,7 +12,7 @@ pub(crate) const LANES: usize = 8;
 ///
 /// # Safety
 /// The functions of an implementation may only run on a processor that has its instructions; kernels see to that by
-/// being entered through `vectorised!` alone.
+/// being entered through `vectorised!` and `widened!` alone.
 #[allow(dead_code)]
 pub(crate) unsafe trait Vector: Copy {
     /// Eight pairs of 16-bit whole numbers.

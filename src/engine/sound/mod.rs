@@ -46,7 +46,7 @@ pub enum SoundInput {
     /// Make a take, and play it while it is made.
     Make(Box<AudioRequest>),
     /// Make a take that goes on from this one, before this sample, with the note that sounds there.
-    Continue { clip: Arc<Clip>, to: usize, instrument: u16, drawing: Drawing },
+    Continue { clip: Arc<Clip>, to: usize, instrument: u16, velocity: u8, drawing: Drawing },
     /// Play finished takes.
     Play(Box<Playback>),
     /// Go on from this sample, while takes are played.

@@ -466,7 +466,8 @@ fn a_take_is_gone_on_from() {
     let wave = |t: usize| (std::f64::consts::TAU * 440.0 * t as f64 / 48_000.0).sin() as f32 * 0.1;
     let clip = Arc::new(Clip { samples: (0..60_000).map(wave).collect::<Vec<_>>().into(), sample_rate_hz: 48_000 });
     let drawing = Drawing { seed: 9, ..Drawing::default() };
-    let go_on = |clip: &Arc<Clip>, to| SoundInput::Continue { clip: clip.clone(), to, instrument: 1, drawing };
+    let go_on =
+        |clip: &Arc<Clip>, to| SoundInput::Continue { clip: clip.clone(), to, instrument: 1, velocity: 80, drawing };
     bench.tell(go_on(&clip, 24_000));
     bench.until("a beginning", |state| state.take == 1 && state.samples.len() > 12_000);
     bench.tell(SoundInput::Stop);
@@ -479,7 +480,12 @@ fn a_take_is_gone_on_from() {
     assert_eq!(bench.offline(&request), state.samples);
     // Silence is no note, and what is there stays.
     let silent = Arc::new(Clip { samples: vec![0.0; 48_000].into(), sample_rate_hz: 48_000 });
+    let hears = |state: &SoundState| state.activity == SoundActivity::Playing;
+    bench.tell(play(&clip, 0));
+    bench.until("playing", hears);
     bench.tell(go_on(&silent, usize::MAX));
     let said = |state: &SoundState| state.error.as_ref().is_some_and(|why| why.to_string().contains("No note"));
-    assert_eq!(bench.until("the sentence", said).take, 1);
+    let state = bench.until("the sentence", said);
+    // And what was heard goes on.
+    assert!(state.take == 1 && hears(&state), "{:?}", state.activity);
 }

@@ -222,7 +222,16 @@ impl Worker {
                 }
             }
             SoundInput::Make(request) => self.make(*request)?,
-            SoundInput::Continue { clip, to, instrument, drawing } => self.go_on(&clip, to, instrument, drawing)?,
+            SoundInput::Continue { clip, to, instrument, velocity, drawing } => {
+                match self.going_on(&clip, to, (instrument, velocity), drawing) {
+                    Ok(request) => self.make(request)?,
+                    // What sounds goes on: there may be no note to go on from.
+                    Err(why) => {
+                        self.show(|state| state.error = Some(why));
+                        self.wake();
+                    }
+                }
+            }
             SoundInput::Play(playback) => self.play(*playback),
             SoundInput::Seek { to } => self.seek(to),
             SoundInput::Loop(range) => {

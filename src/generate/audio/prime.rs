@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{AudioModel, AudioRequest, Drawing, Note};
 use crate::{
     Error, Result,
-    audio::pitch::{Pitch, Yin, hz_of_key, key_of_hz},
+    audio::{
+        Converter,
+        pitch::{Pitch, Yin, hz_of_key, key_of_hz},
+    },
     kernels::elementwise::mixture::STEPS,
     nets::wavenet::{WaveNetConfig, mu_law},
 };
@@ -18,20 +21,27 @@ const HEARD_S: usize = 4;
 /// How loud recordings are made, as those are that models learn from: the loudest thirtieth of a second, or the highest sample.
 const LOUDNESS: f32 = 0.2;
 const PEAK: f32 = 0.98;
+/// Nothing below is looked for, in hertz.
+const LOWEST_HZ: f64 = 27.5;
 /// Nothing louder than this is silence.
 const SILENT: f32 = 1e-4;
 /// The last note sounds in these frames, in seconds.
 const LAST_S: f64 = 0.06;
-/// A note began where the pitch lies further away than this in semitones, where it was so much softer than the loudest, or
-/// where it got so much louder within [`RISE_S`].
+/// A note began where the pitch lies further away than this in semitones or was none for [`GAP_S`], where it was softer than
+/// at the end by this factor, or where it got so much louder within [`RISE_S`].
 const AWAY: f32 = 1.0;
-const QUIET: f32 = 0.01;
+const GAP_S: f64 = 0.05;
+const FADED: f32 = 0.1;
 const RISE: f32 = 2.5;
 const RISE_S: f64 = 0.03;
+/// What is left of a note at the end, of its loudest, at least.
+const QUIET: f32 = 0.01;
+/// Pitches are heard so often a second, at most.
+const HOPS_S: usize = 250;
+/// What samples are multiplied by in the end.
+const GAINS: [f32; 2] = [1e-4, 1e4];
 /// From what is given to what is drawn.
 const FADE_S: f32 = 0.03;
-/// How hard it was struck is not heard.
-const VELOCITY: u8 = 90;
 /// Samples that the phase is measured over, at most.
 const PHASE: usize = 2_048;
 /// The latest frame of a note that a voice may begin at.
@@ -47,10 +57,21 @@ pub struct Prime {
     /// Frames from the onset of the note to the first of them.
     pub frame: u32,
     /// How often the lowest partial has turned at the first of them, and its hertz from there on.
-    pub turns: f64,
+    pub turns: f32,
     pub hz: f32,
     /// What samples are multiplied by, so that they are as loud as the recording.
     pub gain: f32,
+}
+
+impl WaveNetConfig {
+    /// Pitches that are looked for, in hertz: those of the keys, and of others around them, so that they are not taken for
+    /// these.
+    fn range_hz(&self) -> [f64; 2] {
+        let lowest = f64::from(hz_of_key(f32::from(self.lowest_key) - 12.0)).max(LOWEST_HZ);
+        let highest = f64::from(hz_of_key(f32::from(self.lowest_key) + f32::from(self.keys) + 24.0));
+        let highest = highest.min(f64::from(self.sample_rate_hz) / 4.0);
+        [lowest.min(highest / 2.0), highest]
+    }
 }
 
 impl Prime {
@@ -78,9 +99,9 @@ impl Prime {
             && levels.iter().all(|level| range.contains(level))
             && before.abs() <= 8.0
             && *frame <= MOST_FRAMES
-            && turns.abs() <= 1e9
+            && turns.abs() <= 1e6
             && (0.0..=config.sample_rate_hz as f32 / 2.0).contains(hz)
-            && (0.0..=1e4).contains(gain)
+            && (GAINS[0]..=GAINS[1]).contains(gain)
             && notes.first().is_some_and(|note| note.start == 0);
         if fits {
             return Ok(());
@@ -93,49 +114,65 @@ impl Prime {
 }
 
 impl AudioModel {
-    /// A request that goes on where `recording` ends, which has one channel at the model's rate: the last second of it, or
-    /// its last note, and then `hold` samples of that note, played by `instrument`.
+    /// A request that goes on where `recording` ends, which has one channel: the last second of it, or its last note, and
+    /// then `hold` samples of that note (at the model's rate), played by `instrument` as if struck with this velocity.
     ///
     /// # Errors
     /// When no note of the model's is heard at the end.
-    pub fn continued(&self, recording: &[f32], instrument: u16, hold: u64, drawing: Drawing) -> Result<AudioRequest> {
+    pub fn continued(
+        &self,
+        (recording, sample_rate_hz): (&[f32], u32),
+        (instrument, velocity): (u16, u8),
+        hold: u64,
+        drawing: Drawing,
+    ) -> Result<AudioRequest> {
         let config = self.config();
         let (rate, frame) = (config.sample_rate_hz as usize, config.frame_samples);
-        let heard = &recording[recording.len().saturating_sub(HEARD_S * rate)..];
-        let heard = &heard[heard.len() % frame..];
-        let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
-        let mut samples: Vec<f32> = heard.iter().map(finite).collect();
-        let power = |part: &[f32]| part.iter().map(|x| x * x).sum::<f32>() / part.len() as f32;
-        let loudest = samples.chunks((rate / 30).max(1)).map(power).fold(0.0, f32::max).sqrt();
-        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-        if loudest < SILENT {
-            return Err(no_note());
-        }
-        let gain = (LOUDNESS / loudest).min(PEAK / peak);
-        samples.iter_mut().for_each(|sample| *sample *= gain);
+        let Some(tones) = config.instruments.get(usize::from(instrument)) else {
+            return Err(self.instrument(&instrument.to_string()).err().unwrap_or_else(no_note));
+        };
+        let samples = end_of(recording, sample_rate_hz, config.sample_rate_hz)?;
+        // Pitches are heard every few milliseconds, in whole frames.
+        let frames_of_hop = (rate / HOPS_S).div_ceil(frame).max(1);
+        let hop = frames_of_hop * frame;
+        let heard = &samples[samples.len().saturating_sub(HEARD_S * rate)..];
+        let mut samples = heard[heard.len() % hop..].to_vec();
+        let scaled = |samples: &mut [f32], of: usize| {
+            let gain = gain(&samples[of..], rate)?;
+            samples.iter_mut().for_each(|sample| *sample *= gain);
+            Some(gain)
+        };
+        let mut gain = scaled(&mut samples, 0).ok_or_else(no_note)?;
 
-        let track = Yin::of_keys(config.sample_rate_hz, config.lowest_key, config.keys).track(&samples, frame);
-        let per_second = rate as f64 / frame as f64;
-        let recent = &track[track.len() - ((LAST_S * per_second) as usize).clamp(1, track.len())..];
+        let per_second = rate as f64 / hop as f64;
+        let hops = |seconds: f64| ((seconds * per_second).round() as usize).max(1);
+        let [lowest, highest] = config.range_hz();
+        let track = Yin::new(config.sample_rate_hz, lowest, highest).track(&samples, hop);
+        let recent = &track[track.len() - hops(LAST_S).min(track.len())..];
         let mut pitches: Vec<f32> = recent.iter().filter_map(|pitch| pitch.hz).collect();
-        if pitches.len() * 2 < recent.len() || pitches.is_empty() {
+        if pitches.is_empty() || pitches.len() * 2 < recent.len() {
             return Err(no_note());
         }
         pitches.sort_by(f32::total_cmp);
-        let fundamental = pitches[pitches.len() / 2];
-        let key = key_of_hz(fundamental).round().clamp(0.0, 127.0) as u8;
-        let note = Note { start: 0, length: 0, key, velocity: VELOCITY, instrument };
+        let hz = pitches[pitches.len() / 2];
+        // What is heard is the lowest partial, which an instrument may have octaves away from its key.
+        let key = (key_of_hz(hz).round() - 12.0 * f32::from(tones.octave)).clamp(0.0, 127.0) as u8;
+        let note = Note { start: 0, length: 0, key, velocity, instrument };
         self.check(&AudioRequest::new(vec![note.clone()], drawing))?;
-        let Some(tones) = config.instruments.get(usize::from(instrument)) else { return Err(no_note()) };
 
-        let onset = onset(&track, key_of_hz(fundamental), ((RISE_S * per_second) as usize).max(1));
-        let frames = (track.len() - onset).min(GIVEN_S * rate / frame);
+        let onset = onset(&track, key_of_hz(hz), [hops(RISE_S), hops(GAP_S)]) * frames_of_hop;
+        let all = track.len() * frames_of_hop;
+        let frames = (all - onset).min(GIVEN_S * rate / frame);
+        let level = recent.iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+        // The note's own loudness is what the network knows; what has nearly died away is lost among its classes.
+        gain *= scaled(&mut samples, onset * frame).ok_or_else(no_note)?;
+        let loudest = track[onset / frames_of_hop..].iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+        if level < loudest * QUIET || ((frames * frame) as f32) < FADE_S * rate as f32 {
+            return Err(no_note());
+        }
         let from = samples.len() - frames * frame;
-        // What the lowest partial does, of what is heard.
-        let share = tones.lowest_hz(key) / f64::from(hz_of_key(f32::from(key)));
-        let hz = (f64::from(fundamental) * share) as f32;
-        let turns = phase(&samples, f64::from(fundamental) / rate as f64) * share
-            - f64::from(hz) * (frames * frame) as f64 / rate as f64;
+        let turns =
+            phase(&samples, f64::from(hz) / rate as f64) - f64::from(hz) * (frames * frame) as f64 / rate as f64;
         let before = if from > 0 { samples[from - 1] } else { 0.0 };
         let mut last = before;
         let level = |sample: &f32| {
@@ -149,10 +186,10 @@ impl AudioModel {
         let prime = Prime {
             levels: samples[from..].iter().map(level).collect(),
             before,
-            frame: (track.len() - frames - onset) as u32,
-            turns: turns.rem_euclid(1.0),
+            frame: (all - frames - onset) as u32,
+            turns: turns.rem_euclid(1.0) as f32,
             hz,
-            gain: 1.0 / gain,
+            gain: (1.0 / gain).clamp(GAINS[0], GAINS[1]),
         };
         let length = (frames * frame) as u64 + hold;
         let request =
@@ -169,18 +206,44 @@ fn no_note() -> Error {
     )
 }
 
-/// The frame at which the last note of a track began, which is at this key at the end.
-fn onset(track: &[Pitch], key: f32, rise: usize) -> usize {
-    let loudest = track.iter().map(|pitch| pitch.level).fold(0.0, f32::max);
-    let goes_back = |frame: &usize| {
-        let pitch = track[*frame];
-        pitch.level > loudest * QUIET && pitch.hz.is_none_or(|hz| (key_of_hz(hz) - key).abs() <= AWAY)
-    };
-    let begun = (0..track.len()).rev().take_while(goes_back).last().unwrap_or(track.len().saturating_sub(1));
+/// The last seconds of a recording at another rate; what is not a number is silence.
+fn end_of(recording: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>> {
+    let end = &recording[recording.len().saturating_sub(2 * HEARD_S * from_hz as usize)..];
+    let finite: Vec<f32> = end.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }).collect();
+    Converter::convert(&finite, from_hz, to_hz)
+}
+
+/// What makes samples as loud as those that models learn from; none of silence.
+fn gain(samples: &[f32], rate: usize) -> Option<f32> {
+    let power = |part: &[f32]| part.iter().map(|x| x * x).sum::<f32>() / part.len() as f32;
+    let loudest = samples.chunks((rate / 30).max(1)).map(power).fold(0.0, f32::max).sqrt();
+    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    (loudest >= SILENT && peak.is_finite()).then(|| (LOUDNESS / loudest).min(PEAK / peak))
+}
+
+/// Where the last note of a track began, which is at this key at the end. A note gets louder within `rise` and goes without
+/// a pitch for up to `gap`.
+fn onset(track: &[Pitch], key: f32, [rise, gap]: [usize; 2]) -> usize {
+    let end = track.len().saturating_sub(1);
+    let recent = track[track.len().saturating_sub(gap)..].iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+    let (mut begun, mut missing) = (end, 0);
+    for frame in (0..track.len()).rev() {
+        let is_it = track[frame].hz.is_some_and(|hz| (key_of_hz(hz) - key).abs() <= AWAY);
+        let is_another = track[frame].hz.is_some() && !is_it;
+        missing = if is_it { 0 } else { missing + 1 };
+        // The last moments may be anything: the window of the tracker ends there.
+        let is_last = end - frame < gap;
+        if track[frame].level < recent * FADED || missing > gap || (is_another && !is_last) {
+            break;
+        }
+        if is_it {
+            begun = frame;
+        }
+    }
     // Struck again on the way: where it begins to get louder.
     let rises = |frame: &usize| {
         let before = track[frame.saturating_sub(rise).max(begun)..*frame].iter().map(|pitch| pitch.level);
-        track[*frame].level > RISE * before.fold(f32::INFINITY, f32::min) && track[*frame].level > loudest * 0.1
+        track[*frame].level > RISE * before.fold(f32::INFINITY, f32::min)
     };
     let struck = (begun + 1..track.len()).rev().find(rises);
     let from = struck.and_then(|last| (begun + 1..=last).rev().take_while(rises).last());
@@ -221,9 +284,23 @@ mod tests {
         let sounding = |hz: f32, level: f32| Pitch { hz: Some(hz), level };
         let silence = Pitch { hz: None, level: 0.0 };
         let track: Vec<_> = [vec![silence; 3], vec![sounding(220.0, 0.1); 10], vec![sounding(440.0, 0.1); 7]].concat();
-        assert_eq!(onset(&track, 69.0, 2), 13);
-        assert_eq!(onset(&track[..13], 57.0, 2), 3);
+        assert_eq!(onset(&track, 69.0, [2, 3]), 13);
+        assert_eq!(onset(&track[..13], 57.0, [2, 3]), 3);
         let again: Vec<_> = [vec![sounding(440.0, 0.02); 8], vec![sounding(440.0, 0.1); 5]].concat();
-        assert_eq!(onset(&again, 69.0, 2), 8);
+        assert_eq!(onset(&again, 69.0, [2, 3]), 8);
+        // A last moment that is heard otherwise, and one without a pitch on the way, are of the note; drums before it are not.
+        let drums = Pitch { hz: None, level: 0.3 };
+        let of_all: Vec<_> = [
+            vec![drums; 6],
+            vec![sounding(440.0, 0.1); 4],
+            vec![Pitch { hz: None, level: 0.1 }; 2],
+            vec![sounding(440.0, 0.1); 4],
+            vec![sounding(880.0, 0.1); 1],
+        ]
+        .concat();
+        assert_eq!(onset(&of_all, 69.0, [2, 3]), 6);
+        // What has died away by forty decibels began where it was struck.
+        let dying: Vec<_> = (0..40).map(|at| sounding(440.0, 0.1 * 0.89_f32.powi(at))).collect();
+        assert_eq!(onset(&dying, 69.0, [2, 3]), 0);
     }
 }

@@ -251,7 +251,7 @@ fn sound(net: &AudioNet, weights: Quantisation, voices: &mut [Sounding], choice:
                 voice.noise = noise_at(choice.noise, age as f32 / rate as f32);
                 for at in time..time + BLOCK {
                     let turned = f64::from(past.hz) * at as f64 / f64::from(rate);
-                    condition.fast_at(past.turns + turned, past.hz, &mut voice.fast);
+                    condition.fast_at(f64::from(past.turns) + turned, past.hz, &mut voice.fast);
                 }
             }
         }

@@ -190,8 +190,12 @@ fn a_note_goes_on_from_its_own_past_as_it_did_before() {
     let apart = sound.iter().zip(&again).position(|(a, b)| (a - b).abs() > 1e-5);
     assert_eq!(apart, None);
     // It travels in a recipe, and what does not fit is refused.
-    let json = serde_json::to_string(&primed).expect("JSON");
-    assert_eq!(serde_json::from_str::<AudioRequest>(&json).expect("reads"), primed);
+    let odd = Prime { turns: 0.123_456_79, hz: 439.999_97, before: -0.1, gain: 1.0 / 3.0, ..prime.clone() };
+    let odd = AudioRequest { prime: Some(Box::new(odd)), ..whole.clone() };
+    for request in [&primed, &odd] {
+        let json = serde_json::to_string(request).expect("JSON");
+        assert_eq!(&serde_json::from_str::<AudioRequest>(&json).expect("reads"), request);
+    }
     assert!(!serde_json::to_string(&whole).expect("JSON").contains("prime"));
     let bad = |change: fn(&mut Prime)| {
         let mut prime = prime.clone();
@@ -200,8 +204,8 @@ fn a_note_goes_on_from_its_own_past_as_it_did_before() {
     };
     assert!(bad(|prime| prime.levels[3] = 256) && bad(|prime| prime.levels[3] = -1));
     assert!(bad(|prime| prime.levels.clear()) && bad(|prime| prime.levels = vec![128; 16_001]));
-    assert!(bad(|prime| prime.turns = f64::NAN) && bad(|prime| prime.hz = f32::INFINITY));
-    assert!(bad(|prime| prime.gain = -1.0) && bad(|prime| prime.frame = u32::MAX));
+    assert!(bad(|prime| prime.turns = f32::NAN) && bad(|prime| prime.hz = f32::INFINITY));
+    assert!(bad(|prime| prime.gain = 1e-43) && bad(|prime| prime.frame = u32::MAX));
     assert!(model.check(&AudioRequest { prime: Some(Box::new(prime)), ..request("R:0.1 A4:1") }).is_err());
 }
 
@@ -220,7 +224,7 @@ fn a_recording_is_gone_on_from_with_its_last_note() {
     let recording: Vec<f32> =
         (0..24_040).map(|t| if t < 14_000 { wave(329.63, t) } else { wave(523.25, t - 14_000) }).collect();
     let drawing = Drawing { seed: 3, ..Drawing::default() };
-    let request = model.continued(&recording, 1, 8_000, drawing).expect("goes on");
+    let request = model.continued((&recording, 16_000), (1, 90), 8_000, drawing).expect("goes on");
     let (prime, note) = (request.prime.clone().expect("a past"), request.notes[0].clone());
     assert_eq!((note.key, note.start, note.instrument, prime.frame), (72, 0, 1, 0));
     // Its note alone, to within a hundredth of a second.
@@ -239,13 +243,29 @@ fn a_recording_is_gone_on_from_with_its_last_note() {
     // Another seed has the same past and another future.
     let other = play(&model, &AudioRequest { seed: 4, noise: 1.0, ..request.clone() });
     assert!(other[..lead] == sound[..lead] && other[lead..lead + 1_600] != sound[lead..lead + 1_600]);
-    let why =
-        |samples: &[f32]| model.continued(samples, 0, 1, drawing).err().map(|why| why.to_string()).expect("refused");
+    let why = |samples: &[f32]| {
+        model.continued((samples, 16_000), (0, 90), 1, drawing).err().map(|why| why.to_string()).expect("refused")
+    };
     let mut random = crate::random::Rng::at(8, 0);
     let noise: Vec<f32> = (0..16_000).map(|_| 0.1 * random.normal() as f32).collect();
-    let low: Vec<f32> = (0..16_000).map(|t| wave(65.4, t)).collect();
-    for samples in [&[][..], &[0.0; 9_000], &[f32::NAN; 9_000], &noise, &recording[..50], &low] {
-        let why = why(samples);
-        assert!(why.contains("No note is heard") || why.contains("plays from"), "{why}");
+    for samples in [&[][..], &[0.0; 9_000], &[f32::NAN; 9_000], &noise, &recording[..50]] {
+        assert!(why(samples).contains("No note is heard"), "{}", why(samples));
     }
+    // C2 and E6 are none of its keys.
+    for (hz, key) in [(65.41, "C2"), (1_318.5, "E6")] {
+        let why = why(&(0..16_000).map(|t| wave(hz, t)).collect::<Vec<_>>());
+        assert!(why.contains("plays from") && why.contains(key), "{why}");
+    }
+    // What is nearly gone is nothing to go on from; a note that has died away a little is, as loud as it is.
+    let dying = |seconds: f32| -> Vec<f32> {
+        (0..32_000).map(|t| wave(440.0, t) * (-(t as f32) / 16_000.0 / seconds).exp()).collect()
+    };
+    assert!(why(&dying(0.25)).contains("No note is heard"));
+    let request = model.continued((&dying(0.8), 16_000), (0, 90), 1, drawing).expect("goes on");
+    let prime = request.prime.expect("a past");
+    // Two seconds after its onset, of which one is given.
+    assert!((prime.levels.len(), prime.frame) == (16_000, 200), "{} {}", prime.levels.len(), prime.frame);
+    // Very loud samples are no reason to refuse.
+    let loud: Vec<f32> = dying(0.8).iter().map(|x| x * 2e5).collect();
+    assert!(model.continued((&loud, 16_000), (0, 90), 1, drawing).is_ok());
 }

@@ -1,6 +1,6 @@
 //! Convolutions in one and two dimensions with gradients of every order, bias and activation fused.
 //!
-//! Tensors are contiguous `f32` in NCHW (or NCT) at the border; inside, tiles are channels-last. Weights are laid
+//! Tensors are contiguous `f32` in NCHW (or NCT) at the border; inside, most tiles are channels-last. Weights are laid
 //! out as PyTorch lays them out: (out, in / groups, kernel…) and, transposed, (in, out / groups, kernel…).
 
 mod block;

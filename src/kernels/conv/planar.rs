@@ -24,11 +24,17 @@ const POSITIONS: [usize; 2] = [192, 1024];
 /// Output channels whose weights lie side by side.
 const BLOCK: usize = 8;
 
+/// The most channels of a group, and the fewest pixels of a plane with a single tap, that these loops are made for.
+const MOST_CHANNELS: usize = 64;
+const FEWEST_PIXELS: usize = 16;
+
 /// Whether these loops serve a shape.
 pub(super) fn serves(shape: &ConvShape) -> bool {
     // The gradient to the input is such a convolution too.
     let turns = (0..2).all(|axis| shape.padding[axis] <= (shape.kernel[axis] - 1) * shape.dilation[axis]);
-    shape.stride == [1; 2] && !shape.doubled && turns && (shape.groups > 1 || shape.is_pointwise())
+    let small = shape.groups > 1 && shape.in_channels.max(shape.out_channels) <= MOST_CHANNELS;
+    let single = shape.is_pointwise() && shape.x_plane() >= FEWEST_PIXELS;
+    shape.stride == [1; 2] && !shape.doubled && turns && (small || single)
 }
 
 impl ConvShape {
@@ -219,22 +225,22 @@ unsafe fn copy_row<V: Vector>(task: &Copied<'_>, from: usize, count: usize, to: 
     }
 }
 
-/// Copies a group's planes of the images of a band.
+/// Copies some planes of the images of a band: those from `first` on, of `of` in an image.
 #[allow(clippy::too_many_arguments)]
 fn stage(
     exec: Exec<'_>,
     from: Gradient<'_>,
-    (groups, group): (usize, usize),
+    (first, of): (usize, usize),
     size: [usize; 2],
     band: &Band,
     padding: [usize; 2],
     layout: Layout,
     to: &mut [f32],
 ) {
-    let planes = layout.channels * size[0] * size[1];
+    let area = size[0] * size[1];
     assert!(to.len() >= band.images() * layout.image(), "scratch memory for a tile");
     for image in 0..band.images() {
-        let part = from.from(((band.images.0 + image) * groups + group) * planes, planes);
+        let part = from.from(((band.images.0 + image) * of + first) * area, layout.channels * area);
         let corner = [band.rows.0 as isize - padding[0] as isize, band.columns.0 as isize - padding[1] as isize];
         let task = Copied { values: part.values, gate: part.gate, size, corner, layout };
         // SAFETY: `to` has room for every image, checked above, and the slices are exact.
@@ -392,23 +398,20 @@ unsafe fn finished<V: Vector>(
     }
 }
 
-/// Each group's weights as [`Sums`] reads them: of `channels` output channels, `depth` numbers each.
+/// Each group's weights as [`Sums`] reads them: of `channels` output channels, `depth` numbers each, which `row` puts.
 fn packed(
     exec: Exec<'_>,
     groups: usize,
     (channels, depth): (usize, usize),
     row: impl Fn(usize, usize, &mut dyn FnMut(usize, f32)) + Sync,
-) -> Vec<Aligned> {
-    let mut weights = vec![Aligned::default(); groups];
-    let slots = Shared::new(&mut weights);
-    exec.pool.run(groups, |group| {
-        let mut packed = Aligned::zeroed(channels.next_multiple_of(BLOCK) * depth);
-        for channel in 0..channels {
-            let block = &mut packed[channel / BLOCK * depth * BLOCK..][..depth * BLOCK];
-            row(group, channel, &mut |k, weight| block[k * BLOCK + channel % BLOCK] = weight);
+) -> Aligned {
+    let blocks = channels.div_ceil(BLOCK);
+    let mut weights = Aligned::zeroed(groups * blocks * BLOCK * depth);
+    exec.pool.run_rows(&mut weights, BLOCK * depth, 1, |index, block| {
+        let (group, first) = (index / blocks, index % blocks * BLOCK);
+        for channel in first..(first + BLOCK).min(channels) {
+            row(group, channel, &mut |k, weight| block[k * BLOCK + channel - first] = weight);
         }
-        // SAFETY: each task has a slot of its own.
-        unsafe { slots.part(group, 1)[0] = packed };
     });
     weights
 }
@@ -454,7 +457,7 @@ fn run(
     exec: Exec<'_>,
     shape: &ConvShape,
     x: Gradient<'_>,
-    weights: &[Aligned],
+    weights: &[f32],
     (finish, residual): (Finish<'_>, Option<&[f32]>),
 ) -> Vec<f32> {
     assert!(residual.is_none_or(|residual| residual.len() == shape.y_len()), "a residual has the size of the result");
@@ -462,6 +465,7 @@ fn run(
     let target = (STAGED / shape.in_channels).clamp(POSITIONS[0], POSITIONS[1]);
     let bands = Band::cover(shape.batch, shape.output, target);
     let plane = shape.y_plane();
+    let of_group = shape.out_channels.next_multiple_of(BLOCK) * shape.in_channels * shape.taps();
     let mut y = Vec::with_capacity(shape.y_len());
     let out = Shared::of_spare(&mut y);
     exec.pool.run(bands.len() * shape.groups, |task| {
@@ -469,7 +473,8 @@ fn run(
         let layout = Layout::of_input(shape, band, lanes);
         let len = band.images() * layout.image();
         scratch(len, |staged| {
-            stage(exec, x, (shape.groups, group), shape.input, band, shape.padding, layout, staged);
+            let from = (group * shape.in_channels, shape.groups * shape.in_channels);
+            stage(exec, x, from, shape.input, band, shape.padding, layout, staged);
             let channel = group * shape.out_channels;
             let finish = finish.of(channel..channel + shape.out_channels);
             let image_len = shape.groups * shape.out_channels * plane;
@@ -481,7 +486,7 @@ fn run(
             let task = Sums {
                 staged: staged.as_ptr(),
                 offsets: &layout.offsets(shape),
-                weights: weights[group].as_ptr(),
+                weights: weights[group * of_group..(group + 1) * of_group].as_ptr(),
                 places: &places,
                 out: out.pointer(first, reached),
                 plane,
@@ -601,21 +606,29 @@ pub(super) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: G
     let target = (BOTH / (shape.in_channels + shape.out_channels)).clamp(POSITIONS[0], POSITIONS[1]);
     let bands = Band::cover(shape.batch, shape.output, target);
     let pieces = ((1 << 20) / (shape.out_channels * depth)).clamp(1, 8).min(bands.len());
-    let len = shape.out_channels * depth;
-    let mut sums: Vec<Aligned> = vec![Aligned::default(); shape.groups * pieces];
+    // Output channels in parts, so that a few large layers keep every thread busy too.
+    let parts = if pieces >= 8 { 1 } else { 8 / pieces };
+    let of_part = shape.out_channels.div_ceil(parts).next_multiple_of(BLOCK);
+    let parts = shape.out_channels.div_ceil(of_part);
+    let mut sums: Vec<Aligned> = vec![Aligned::default(); shape.groups * parts * pieces];
     {
         let sums = Shared::new(&mut sums);
-        exec.pool.run(shape.groups * pieces, |task| {
-            let (group, piece) = (task / pieces, task % pieces);
-            let mut sum = Aligned::zeroed(len);
+        exec.pool.run(shape.groups * parts * pieces, |task| {
+            let (group, part, piece) = (task / (parts * pieces), task / pieces % parts, task % pieces);
+            let first = part * of_part;
+            let channels = of_part.min(shape.out_channels - first);
+            let mut sum = Aligned::zeroed(channels * depth);
             for band in &bands[bands.len() * piece / pieces..bands.len() * (piece + 1) / pieces] {
-                let (input, output) = (Layout::of_input(shape, band, lanes), Layout::of_output(shape, band, lanes));
+                let input = Layout::of_input(shape, band, lanes);
+                let output = Layout { channels, ..Layout::of_output(shape, band, lanes) };
                 let lens = [band.images() * input.image(), band.images() * output.image()];
                 scratch(total(lens), |memory| {
                     let [staged, gradients] = split(memory, lens);
                     let x = Gradient { values: x, gate: None };
-                    stage(exec, x, (shape.groups, group), shape.input, band, shape.padding, input, staged);
-                    stage(exec, g, (shape.groups, group), shape.output, band, [0; 2], output, gradients);
+                    let from = (group * shape.in_channels, shape.groups * shape.in_channels);
+                    stage(exec, x, from, shape.input, band, shape.padding, input, staged);
+                    let from = (group * shape.out_channels + first, shape.groups * shape.out_channels);
+                    stage(exec, g, from, shape.output, band, [0; 2], output, gradients);
                     let places = places(band, input, lanes, |image, row, column| {
                         image * output.image() + row * output.row_len + column
                     });
@@ -624,7 +637,7 @@ pub(super) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: G
                         offsets: &input.offsets(shape),
                         gradients: gradients.as_ptr(),
                         plane: output.plane(),
-                        channels: shape.out_channels,
+                        channels,
                         places: &places,
                         out: sum.as_mut_ptr(),
                     };
@@ -638,9 +651,10 @@ pub(super) fn backward_weight(exec: Exec<'_>, shape: &ConvShape, x: &[f32], g: G
         });
     }
     let mut dw = vec![0.0; shape.w_len()];
-    for (group, dw) in dw.chunks_exact_mut(len).enumerate() {
-        for sum in &sums[group * pieces..(group + 1) * pieces] {
-            dw.iter_mut().zip(&sum[..]).for_each(|(dw, sum)| *dw += sum);
+    for (index, sums) in sums.chunks_exact(pieces).enumerate() {
+        let start = (index / parts * shape.out_channels + index % parts * of_part) * depth;
+        for sum in sums {
+            dw[start..].iter_mut().zip(&sum[..]).for_each(|(dw, sum)| *dw += sum);
         }
     }
     dw

@@ -1,5 +1,5 @@
 //! The inner loops of most convolutions and of matrix products: a block of 6 × 16 results, or with registers of sixteen
-//! lanes 12 × 16, held in registers. Each result is summed in the same order in every block.
+//! lanes 12 × 16, and of the last eight columns 12 × 8, held in registers. Each result is summed in the same order in every block.
 //!
 //! The left operand is broadcast one number at a time, so its rows may lie anywhere; the right operand is read
 //! sixteen (or, in the last panel, eight) neighbours at a time.

@@ -90,18 +90,18 @@ fn what_is_no_such_generator_is_refused() {
     assert!(made.is_err());
 }
 
-/// A network with classes and two blocks, and weights for its generator and critic.
-fn small_pair() -> (R3ganConfig, [Vec<Vec<f32>>; 2]) {
+/// A network of two blocks a stage, and weights for its generator and critic.
+fn small_pair(widths: &[usize], group: usize, classes: bool) -> (R3ganConfig, [Vec<Vec<f32>>; 2]) {
     let class = |en: &str| ClassName { en: en.to_owned(), zh: "类".to_owned() };
     let config = R3ganConfig {
         latent: 5,
         channels: 3,
-        widths: vec![12, 8, 8],
+        widths: widths.to_vec(),
         blocks: 2,
         expansion: 2,
-        group: 4,
-        embedding: 5,
-        classes: vec![class("a"), class("b")],
+        group,
+        embedding: if classes { 5 } else { 0 },
+        classes: if classes { vec![class("a"), class("b")] } else { Vec::new() },
     };
     let mut numbers = Numbers::new(21);
     let weights = [config.generator_weights(), config.critic_weights()].map(|weights| {
@@ -128,9 +128,21 @@ const CLASSES: [f32; 6] = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0];
 
 #[test]
 fn gradients_that_are_written_out_are_those_of_the_networks() {
-    let (config, [of_generator, of_critic]) = small_pair();
-    let z: Vec<f32> =
-        Numbers::new(5).vector(15).chunks(5).zip(CLASSES.chunks(2)).flat_map(|(z, c)| [z, c].concat()).collect();
+    // Groups of several channels; one group, whose convolutions are mapped; groups of one channel; without classes.
+    for (widths, group, classes) in [([12, 8, 8], 4, true), ([16, 16, 8], 64, true), ([8, 8, 4], 1, false)] {
+        agrees_with_recorded_gradients(&widths, group, classes);
+    }
+}
+
+fn agrees_with_recorded_gradients(widths: &[usize], group: usize, classes: bool) {
+    let (config, [of_generator, of_critic]) = small_pair(widths, group, classes);
+    let one_hot = if classes { &CLASSES[..] } else { &[] };
+    let z: Vec<f32> = Numbers::new(5)
+        .vector(15)
+        .chunks(5)
+        .enumerate()
+        .flat_map(|(at, z)| [z, if classes { &CLASSES[2 * at..2 * at + 2] } else { &[] }].concat())
+        .collect();
     let slope = Numbers::new(6).vector(3 * 3 * 256);
     let compare = |weights: &[(String, Vec<usize>, Option<f64>)],
                    tensors: &Tensors,
@@ -141,7 +153,7 @@ fn gradients_that_are_written_out_are_those_of_the_networks() {
             let wanted: Vec<f32> =
                 gradients.get(&tensors[name]).expect(name).flatten_all().and_then(|t| t.to_vec1()).expect("numbers");
             let wanted: Vec<f64> = wanted.into_iter().map(f64::from).collect();
-            assert_close(sum, &wanted, 2e-5, name);
+            assert_close(sum, &wanted, 1e-4, name);
         }
     };
 
@@ -150,10 +162,10 @@ fn gradients_that_are_written_out_are_those_of_the_networks() {
     let mut sums = zeros(&of_generator);
     passes.learn(&of_generator, &made, slope.clone(), &mut sums);
     let by_name = tensors(&config.generator_weights(), &of_generator);
-    let input = Tensor::from_vec(z, (3, 7), &Device::Cpu).expect("a tensor");
+    let input = Tensor::from_vec(z, (3, if classes { 7 } else { 5 }), &Device::Cpu).expect("a tensor");
     let pictures = Generator::new(&config, &by_name).expect("a generator").forward(&input).expect("pictures");
     let wanted: Vec<f32> = pictures.flatten_all().and_then(|t| t.to_vec1()).expect("numbers");
-    assert_close(made.pictures(), &wanted.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(), 1e-6, "pictures");
+    assert_close(made.pictures(), &wanted.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(), 1e-5, "pictures");
     let slope = Tensor::from_vec(slope, pictures.shape(), &Device::Cpu).expect("a tensor");
     let loss = (pictures * slope).and_then(|t| t.sum_all()).expect("a loss");
     compare(&config.generator_weights(), &by_name, loss, &sums);
@@ -161,19 +173,22 @@ fn gradients_that_are_written_out_are_those_of_the_networks() {
     let passes = CriticPasses::new(&config);
     let pictures = Numbers::new(8).vector(3 * 3 * 256);
     let scales = [0.7, -0.3, 1.1];
-    let judged = passes.judge(&of_critic, 3, pictures.clone(), &CLASSES);
+    let judged = passes.judge(&of_critic, 3, pictures.clone(), one_hot);
     let slopes = passes.slopes(&of_critic, &judged, &scales, true);
     let mut sums = zeros(&of_critic);
     passes.learn(&of_critic, &judged, &slopes, &scales, &mut sums);
     let by_name = tensors(&config.critic_weights(), &of_critic);
     let pictures = Var::from_vec(pictures, (3, 3, 16, 16), &Device::Cpu).expect("a tensor");
-    let classes = Tensor::from_slice(&CLASSES, (3, 2), &Device::Cpu).expect("a tensor");
-    let scores = Critic::new(&config, &by_name).expect("a critic").forward(&pictures, Some(&classes)).expect("scores");
+    let one_hot = Tensor::from_slice(&CLASSES, (3, 2), &Device::Cpu).expect("a tensor");
+    let scores = Critic::new(&config, &by_name)
+        .expect("a critic")
+        .forward(&pictures, classes.then_some(&one_hot))
+        .expect("scores");
     let scales = Tensor::new(&scales, &Device::Cpu).and_then(|t| t.reshape((3, 1))).expect("a tensor");
     let loss = (scores * scales).and_then(|t| t.sum_all()).expect("a loss");
     let to_pictures = loss.backward().expect("gradients").remove(&pictures).expect("a gradient");
     let wanted: Vec<f32> = to_pictures.flatten_all().and_then(|t| t.to_vec1()).expect("numbers");
-    assert_close(&slopes.to_pictures, &wanted.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(), 2e-5, "to pictures");
+    assert_close(&slopes.to_pictures, &wanted.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(), 1e-4, "to pictures");
     compare(&config.critic_weights(), &by_name, loss, &sums);
 }
 
@@ -252,7 +267,7 @@ fn score64(config: &R3ganConfig, weights: &HashMap<String, Vec<f64>>, picture: &
 /// differences too, which are exact where no leaky ReLU turns: it changes with every weight as the gradients say.
 #[test]
 fn the_gradient_of_a_penalty_agrees_with_finite_differences() {
-    let (full, _) = small_pair();
+    let (full, _) = small_pair(&[8], 4, true);
     let config = R3ganConfig { channels: 1, widths: vec![6, 4], blocks: 1, expansion: 2, group: 4, ..full };
     let mut numbers = Numbers::new(31);
     let weights: Vec<Vec<f32>> = config

@@ -183,7 +183,7 @@ impl GanTrainer {
 
     /// The relativistic pairing loss with the penalties R1 and R2 (Huang et al., 2024): each generated picture is judged
     /// beside a real one of its class. Nothing in these networks looks across a batch, so it is learnt from in parts of
-    /// `most` pairs, whose gradients are added up: what gradients need of each is bounded.
+    /// `most` pairs, whose gradients are added up: what the critic's gradients need of each is bounded.
     fn learn_in_pairs(
         &mut self,
         config: &R3ganConfig,
@@ -395,9 +395,12 @@ impl Seen {
     fn penalised(&self, g: &[f32]) -> TensorResult<Vec<f32>> {
         let gradient = self.gradient(g)?;
         let Some((before, _)) = &self.before else { return Ok(gradient) };
-        let along = Tensor::from_vec(gradient, before.shape(), &Device::Cpu)?;
+        // As large as a picture, so that the difference keeps its digits.
+        let largest = gradient.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+        let along: Vec<f32> = gradient.iter().map(|x| x / largest).collect();
+        let along = Tensor::from_vec(along, before.shape(), &Device::Cpu)?;
         let moved = augmented(&along, &mut self.rng.clone())? - augmented(&along.zeros_like()?, &mut self.rng.clone())?;
-        moved?.flatten_all()?.to_vec1()
+        (moved? * f64::from(largest))?.flatten_all()?.to_vec1()
     }
 }
 
@@ -435,6 +438,31 @@ fn surprise(logits: &Tensor, real: bool) -> TensorResult<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `Jᵀ g` by products with directions, and `J Jᵀ g` as what a step along it changes.
+    #[test]
+    fn the_way_back_through_augmenting_is_its_transpose() {
+        let mut rng = Rng::at(2, 7);
+        let mut numbers = |count: usize| (0..count).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
+        let (shape, count) = ((3, 3, 16, 16), 3 * 3 * 256);
+        let pictures = Tensor::from_vec(numbers(count), shape, &Device::Cpu).expect("pictures");
+        let (g, direction) = (numbers(count), numbers(count));
+        let seen = |pictures: &Tensor| Seen::new(pictures, true, &mut Rng::at(5, 0)).expect("seen");
+        let here = seen(&pictures);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let moved = |along: &[f32]| -> Vec<f32> {
+            let along = Tensor::from_slice(along, shape, &Device::Cpu).expect("a direction");
+            let there = seen(&(&pictures + along).expect("moved"));
+            there.pictures.iter().zip(&here.pictures).map(|(there, here)| there - here).collect()
+        };
+        let back = here.gradient(&g).expect("a gradient");
+        let (told, found) = (dot(&back, &direction), dot(&g, &moved(&direction)));
+        assert!((told - found).abs() < 1e-3 * (1.0 + told.abs()), "{told} {found}");
+        let small: Vec<f32> = g.iter().map(|x| x * 1e-6).collect();
+        let (told, along) = (here.penalised(&small).expect("a change"), moved(&back));
+        let apart = told.iter().zip(&along).map(|(told, along)| (told * 1e6 - along).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-3, "{apart}");
+    }
 
     #[test]
     fn a_batch_in_parts_teaches_what_the_whole_does() {

@@ -88,8 +88,9 @@ pub(super) fn continue_take(state: &mut State) {
     let view = &state.sound;
     let Some(clip) = view.shown.whole.clone() else { return };
     let to = view.selection.as_ref().map_or(clip.samples.len(), |range| range.end);
-    let (instrument, drawing) = (state.preferences.sound.instrument, state.preferences.drawing());
-    state.ask(Action::Sound(SoundInput::Continue { clip, to, instrument, drawing }));
+    let (instrument, velocity) = (state.preferences.sound.instrument, state.preferences.sound.velocity);
+    let drawing = state.preferences.drawing();
+    state.ask(Action::Sound(SoundInput::Continue { clip, to, instrument, velocity, drawing }));
 }
 
 /// Within the selection; without one up to the place that is heard, or from there on; without that all of it.

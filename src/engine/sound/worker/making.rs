@@ -10,7 +10,7 @@ use super::{
     FRAME, LIVE_CUSHION_S, Mode, PIECE, Result, TAKE_CUSHION_S, TAKE_S, Worker,
 };
 use crate::{
-    audio::{Clip, Converter, USUAL_FRAMES},
+    audio::{Clip, USUAL_FRAMES},
     engine::{lock, sound::SoundActivity},
     generate::audio::{AudioRequest, Drawing, Note},
     nets::wavenet::Tone,
@@ -19,8 +19,7 @@ use crate::{
 /// Blocks made at a time.
 const LIVE_BLOCKS: usize = 8;
 const TAKE_BLOCKS: usize = 32;
-/// What is heard of a take that is gone on from, and for how long its last note is held, in seconds.
-const HEARD_S: usize = 8;
+/// For how long the last note is held of a take that is gone on from, in seconds.
 const HOLD_S: u64 = 4;
 /// A model is heard at once when it is faster than this many times real time; a slower one begins later.
 const COMFORTABLE: f64 = 1.1;
@@ -78,15 +77,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes a take that goes on from another one before sample `to`.
-    pub(super) fn go_on(&mut self, clip: &Clip, to: usize, instrument: u16, drawing: Drawing) -> Result<()> {
+    /// What makes a take that goes on from another one before sample `to`.
+    pub(super) fn going_on(
+        &mut self,
+        clip: &Clip,
+        to: usize,
+        tone: (u16, u8),
+        drawing: Drawing,
+    ) -> Result<AudioRequest> {
         let model = self.model()?;
-        let rate = model.info().sample_rate_hz;
-        let to = to.min(clip.samples.len());
-        let from = to.saturating_sub(HEARD_S * clip.sample_rate_hz as usize);
-        let samples = Converter::convert(&clip.samples[from..to], clip.sample_rate_hz, rate)?;
-        let request = model.continued(&samples, instrument, HOLD_S * u64::from(rate), drawing)?;
-        self.make(request)
+        let hold = HOLD_S * u64::from(model.info().sample_rate_hz);
+        let samples = &clip.samples[..to.min(clip.samples.len())];
+        model.continued((samples, clip.sample_rate_hz), tone, hold, drawing)
     }
 
     /// Makes more of a take, or hands some of it over when little waits.
