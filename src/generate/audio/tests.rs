@@ -241,7 +241,7 @@ fn a_recording_is_gone_on_from_with_its_last_note() {
     assert!(10.0 * (off / power).log10() < -20.0, "{off} of {power}");
     assert_eq!(play(&model, &request), sound);
     // Another seed has the same past and another future.
-    let other = play(&model, &AudioRequest { seed: 4, noise: 1.0, ..request.clone() });
+    let other = play(&model, &AudioRequest { seed: 4, noise: 1.0, ..request });
     assert!(other[..lead] == sound[..lead] && other[lead..lead + 1_600] != sound[lead..lead + 1_600]);
     let why = |samples: &[f32]| {
         model.continued((samples, 16_000), (0, 90), 1, drawing).err().map(|why| why.to_string()).expect("refused")
