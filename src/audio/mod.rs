@@ -15,6 +15,7 @@ mod convert;
 mod drain;
 mod feed;
 mod local;
+pub(crate) mod loudness;
 mod midi;
 mod mock;
 pub(crate) mod pitch;

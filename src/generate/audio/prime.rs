@@ -9,6 +9,7 @@ use crate::{
     Error, Result,
     audio::{
         Converter,
+        loudness::{levelling, loudest},
         pitch::{Pitch, Yin, hz_of_key, key_of_hz},
     },
     kernels::elementwise::mixture::STEPS,
@@ -18,9 +19,6 @@ use crate::{
 /// The most of a recording that a voice is given, and that is looked at for its last note, in seconds.
 const GIVEN_S: usize = 1;
 const HEARD_S: usize = 4;
-/// How loud recordings are made, as those are that models learn from: the loudest thirtieth of a second, or the highest sample.
-const LOUDNESS: f32 = 0.2;
-const PEAK: f32 = 0.98;
 /// Nothing below is looked for, in hertz.
 const LOWEST_HZ: f64 = 27.5;
 /// Nothing louder than this is silence.
@@ -137,12 +135,16 @@ impl AudioModel {
         let hop = frames_of_hop * frame;
         let heard = &samples[samples.len().saturating_sub(HEARD_S * rate)..];
         let mut samples = heard[heard.len() % hop..].to_vec();
-        let scaled = |samples: &mut [f32], of: usize| {
-            let gain = gain(&samples[of..], rate)?;
+        if loudest(&samples, config.sample_rate_hz) < SILENT {
+            return Err(no_note());
+        }
+        // As loud as what the model learnt from, by all from this sample on.
+        let level = |samples: &mut [f32], from: usize| {
+            let gain = levelling(&samples[from..], config.sample_rate_hz);
             samples.iter_mut().for_each(|sample| *sample *= gain);
-            Some(gain)
+            gain
         };
-        let mut gain = scaled(&mut samples, 0).ok_or_else(no_note)?;
+        let mut gain = level(&mut samples, 0);
 
         let per_second = rate as f64 / hop as f64;
         let hops = |seconds: f64| ((seconds * per_second).round() as usize).max(1);
@@ -163,19 +165,19 @@ impl AudioModel {
         let onset = onset(&track, key_of_hz(hz), [hops(RISE_S), hops(GAP_S)]) * frames_of_hop;
         let all = track.len() * frames_of_hop;
         let frames = (all - onset).min(GIVEN_S * rate / frame);
-        let level = recent.iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+        let left = recent.iter().map(|pitch| pitch.level).fold(0.0, f32::max);
         // The note's own loudness is what the network knows; what has nearly died away is lost among its classes.
-        gain *= scaled(&mut samples, onset * frame).ok_or_else(no_note)?;
-        let loudest = track[onset / frames_of_hop..].iter().map(|pitch| pitch.level).fold(0.0, f32::max);
-        if level < loudest * QUIET || ((frames * frame) as f32) < FADE_S * rate as f32 {
+        gain *= level(&mut samples, onset * frame);
+        let most = track[onset / frames_of_hop..].iter().map(|pitch| pitch.level).fold(0.0, f32::max);
+        if left < most * QUIET || ((frames * frame) as f32) < FADE_S * rate as f32 {
             return Err(no_note());
         }
         let from = samples.len() - frames * frame;
         let turns =
             phase(&samples, f64::from(hz) / rate as f64) - f64::from(hz) * (frames * frame) as f64 / rate as f64;
-        let before = if from > 0 { samples[from - 1] } else { 0.0 };
+        let before = if from > 0 { samples[from - 1].clamp(-1.0, 1.0) } else { 0.0 };
         let mut last = before;
-        let level = |sample: &f32| {
+        let class = |sample: &f32| {
             let emphasised = sample - config.pre_emphasis * last;
             last = *sample;
             match config.mixtures {
@@ -184,7 +186,7 @@ impl AudioModel {
             }
         };
         let prime = Prime {
-            levels: samples[from..].iter().map(level).collect(),
+            levels: samples[from..].iter().map(class).collect(),
             before,
             frame: (all - frames - onset) as u32,
             turns: turns.rem_euclid(1.0) as f32,
@@ -201,8 +203,8 @@ impl AudioModel {
 
 fn no_note() -> Error {
     Error::new(
-        "No note is heard at the end of the recording; cut it off where a single note sounds.",
-        "录音结尾没有检测到音；请把它剪到正有单个音发声的地方。",
+        "No note is heard at the end of the recording; cut it off, or end the selection, where a single note sounds.",
+        "录音结尾没有检测到音；请把录音剪到（或把选区拉到）正有单个音发声的地方。",
     )
 }
 
@@ -211,14 +213,6 @@ fn end_of(recording: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>> {
     let end = &recording[recording.len().saturating_sub(2 * HEARD_S * from_hz as usize)..];
     let finite: Vec<f32> = end.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }).collect();
     Converter::convert(&finite, from_hz, to_hz)
-}
-
-/// What makes samples as loud as those that models learn from; none of silence.
-fn gain(samples: &[f32], rate: usize) -> Option<f32> {
-    let power = |part: &[f32]| part.iter().map(|x| x * x).sum::<f32>() / part.len() as f32;
-    let loudest = samples.chunks((rate / 30).max(1)).map(power).fold(0.0, f32::max).sqrt();
-    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    (loudest >= SILENT && peak.is_finite()).then(|| (LOUDNESS / loudest).min(PEAK / peak))
 }
 
 /// Where the last note of a track began, which is at this key at the end. A note gets louder within `rise` and goes without

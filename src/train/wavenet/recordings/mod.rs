@@ -16,16 +16,13 @@ use crate::{
     Error, Result,
     audio::{
         self,
+        loudness::{levelling, rms},
         pitch::{Pitch, Yin, key_of_hz},
     },
     formats::audio::{self as files, Sound},
     nets::wavenet::{Instrument, Tone, WaveNetConfig},
 };
 
-/// The root mean square of the loudest thirtieth of a second.
-const LOUDNESS: f32 = 0.2;
-/// No sample is louder.
-const PEAK: f32 = 0.98;
 /// Below this a file is silent: −70 dB.
 const SILENT: f32 = 3e-4;
 /// At the ends, what is softer than the loudest moment by this factor is silence: −50 dB.
@@ -166,7 +163,8 @@ fn read(
     let (from, to) = trimmed(&samples, config.sample_rate_hz).ok_or("it is silent")?;
     samples.truncate(to);
     samples.drain(..from);
-    level(&mut samples, config.sample_rate_hz);
+    let gain = levelling(&samples, config.sample_rate_hz);
+    samples.iter_mut().for_each(|sample| *sample *= gain);
     let track = yin.track(&samples, config.frame_samples);
     let out_of_range = |note: &&Given| note.key.is_some_and(|key| !(range[0] - 0.5..range[1] + 0.5).contains(&key));
     if let Some(note) = entry.notes.iter().find(out_of_range) {
@@ -203,18 +201,6 @@ fn trimmed(samples: &[f32], rate: u32) -> Option<(usize, usize)> {
     let from = levels.iter().position(sounds)?;
     let to = levels.iter().rposition(sounds)? + 1;
     Some((from * window, (to * window).min(samples.len())))
-}
-
-fn level(samples: &mut [f32], rate: u32) {
-    let window = (rate / 30).max(1) as usize;
-    let loudest = samples.chunks(window).map(rms).fold(0.0, f32::max);
-    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    let gain = (LOUDNESS / loudest.max(1e-9)).min(PEAK / peak.max(1e-9));
-    samples.iter_mut().for_each(|sample| *sample *= gain);
-}
-
-fn rms(samples: &[f32]) -> f32 {
-    (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32).sqrt()
 }
 
 /// The notes that were told of, of a sound whose first `from` samples are gone. A pitch that was not told is heard.
